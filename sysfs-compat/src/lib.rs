@@ -6,3 +6,5 @@
 //! here. `docs/COMPAT.md` lists every attribute with the test that holds it.
 
 pub mod abi;
+#[cfg(feature = "client")]
+pub mod client;

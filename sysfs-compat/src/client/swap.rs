@@ -1,0 +1,137 @@
+//! Swap areas: writing the signature, switching on and off.
+
+#![expect(
+    unsafe_code,
+    reason = "swapon(2) and swapoff(2) have no safe wrapper in any crate we use"
+)]
+
+use std::ffi::CString;
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
+
+use super::device::Device;
+use super::error::{Action, Error, Result};
+use crate::abi::{Errno, PAGE_SIZE};
+
+/// The fewest pages mkswap makes a swap area of.
+const FEWEST_PAGES: u64 = 10;
+
+/// Where in the first page what is found: `union swap_header` in `linux/swap.h`, version 1.
+mod header {
+    pub(super) const VERSION: usize = 1024;
+    pub(super) const LAST_PAGE: usize = 1028;
+    pub(super) const UUID: usize = 1036;
+    pub(super) const MAGIC: usize = 4096 - 10;
+}
+
+/// Flags of swapon(2), from `linux/swap.h`.
+mod flag {
+    pub(super) const PREFER: i32 = 0x8000;
+    pub(super) const DISCARD: i32 = 0x1_0000;
+}
+
+/// Highest priority that swapon(2) takes (`SWAP_FLAG_PRIO_MASK`).
+pub const HIGHEST_PRIORITY: u16 = 0x7fff;
+
+/// Writes a swap signature onto `device`, which holds `bytes` bytes.
+///
+/// # Errors
+/// `EINVAL` when the device is smaller than 40 KiB or larger than a signature can say (16 TiB), and
+/// whatever open(2) and write(2) say.
+pub fn make(device: &Device, bytes: u64) -> Result<()> {
+    let failed =
+        |error| Error::new(Action::Call("writing a swap signature to"), device.node(), error);
+    let pages = bytes / PAGE_SIZE;
+    let last_page = u32::try_from(pages.saturating_sub(1)).ok().filter(|_| pages >= FEWEST_PAGES);
+    let last_page = last_page.ok_or_else(|| failed(Errno::EINVAL.into()))?;
+    let mut uuid = [0; 16];
+    rustix::rand::getrandom(&mut uuid, rustix::rand::GetRandomFlags::empty())
+        .map_err(|errno| failed(errno.into()))?;
+    let page = signature(last_page, uuid);
+    // Exclusively, so that a device somebody has mounted meanwhile is left alone.
+    let exclusive = rustix::fs::OFlags::EXCL.bits().cast_signed();
+    let mut options = OpenOptions::new();
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, exclusive);
+    let node = options.write(true).open(device.node_path()).map_err(failed)?;
+    node.write_all_at(&page, 0).and_then(|()| node.sync_all()).map_err(failed)
+}
+
+/// The first page of a swap area.
+fn signature(last_page: u32, mut uuid: [u8; 16]) -> Vec<u8> {
+    // RFC 9562: version 4, variant 1.
+    uuid[6] = uuid[6] & 0x0f | 0x40;
+    uuid[8] = uuid[8] & 0x3f | 0x80;
+    let mut page = vec![0; 4096];
+    for (at, bytes) in [
+        (header::VERSION, &1u32.to_ne_bytes()[..]),
+        (header::LAST_PAGE, &last_page.to_ne_bytes()),
+        (header::UUID, &uuid),
+        (header::MAGIC, b"SWAPSPACE2"),
+    ] {
+        for (to, from) in page.iter_mut().skip(at).zip(bytes) {
+            *to = *from;
+        }
+    }
+    page
+}
+
+/// Switches swap on, with discards, which give memory back as soon as a page is no longer needed.
+///
+/// # Errors
+/// Whatever swapon(2) says: `EPERM`, `EINVAL` (no signature), `EBUSY`.
+pub fn on(device: &Device, priority: Option<u16>) -> Result<()> {
+    let path = node(device, "swapon")?;
+    let mut flags = flag::DISCARD;
+    if let Some(priority) = priority {
+        flags |= flag::PREFER | i32::from(priority.min(HIGHEST_PRIORITY));
+    }
+    // SAFETY: `path` is a NUL-terminated string that lives until the call returns; swapon(2) only
+    // reads it.
+    let result = unsafe { libc::swapon(path.as_ptr(), flags) };
+    answer(result, device, "swapon")
+}
+
+/// Switches swap off. Takes as long as it takes to read everything back in.
+///
+/// # Errors
+/// Whatever swapoff(2) says: `EPERM`, `EINVAL` (no swap), `ENOMEM`.
+pub fn off(device: &Device) -> Result<()> {
+    let path = node(device, "swapoff")?;
+    // SAFETY: as in `on`.
+    let result = unsafe { libc::swapoff(path.as_ptr()) };
+    answer(result, device, "swapoff")
+}
+
+fn node(device: &Device, call: &'static str) -> Result<CString> {
+    let failed = |errno| Error::errno_of(Action::Call(call), device.node(), errno);
+    // A system call cannot be moved to another root.
+    if !device.root().is_system() {
+        return Err(failed(Errno::EOPNOTSUPP));
+    }
+    CString::new(device.node().as_bytes()).map_err(|_| failed(Errno::EINVAL))
+}
+
+fn answer(result: libc::c_int, device: &Device, call: &'static str) -> Result<()> {
+    match result {
+        0 => Ok(()),
+        _ => Err(Error::new(Action::Call(call), device.node(), io::Error::last_os_error())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_signature_is_where_the_kernel_looks() {
+        let page = signature(0x1234, [0xff; 16]);
+        assert_eq!(page.len(), 4096);
+        assert_eq!(page[1024..1028], 1u32.to_ne_bytes());
+        assert_eq!(page[1028..1032], 0x1234u32.to_ne_bytes());
+        assert_eq!(page[1032..1036], [0; 4], "no bad pages");
+        assert_eq!((page[1036 + 6], page[1036 + 8]), (0x4f, 0xbf));
+        assert_eq!(&page[4086..], b"SWAPSPACE2");
+    }
+}
