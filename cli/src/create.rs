@@ -1,0 +1,155 @@
+//! Finding and setting up devices: `--find`, `--size`, and everything that goes with them.
+
+use std::os::unix::ffi::OsStrExt;
+
+use sysfs_compat::client::{Device, control};
+
+use crate::args::{Setup, Target};
+use crate::error::{Failure, Result};
+use crate::explain;
+use crate::plan::{Place, Step, script};
+use crate::status::write;
+use crate::world::World;
+
+/// A device to set up, and whether it is there only for that.
+enum Found {
+    /// It was there.
+    Existing(Device),
+    /// We made it.
+    Added(Device),
+    /// It would have to be made (dry run only).
+    ToBeAdded,
+}
+
+/// `--find`: prints the name of a free device.
+pub(crate) fn find(world: &mut World<'_>, dry_run: bool) -> Result<()> {
+    match find_free(world, dry_run)? {
+        Found::Existing(device) if dry_run => print(world, &Place::of(&device), &[], &Target::Free),
+        Found::ToBeAdded => {
+            let place = Place::new(&world.root);
+            print(world, &place, &[], &Target::Free)
+        }
+        Found::Existing(device) | Found::Added(device) => {
+            write(world.out.write_all(&[device.node().as_bytes(), b"\n"].concat()))
+        }
+    }
+}
+
+/// `--size`: sets a device up, and prints its name if it was for us to choose.
+pub(crate) fn create(
+    world: &mut World<'_>,
+    target: &Target,
+    setup: &Setup,
+    dry_run: bool,
+) -> Result<()> {
+    let found = match target {
+        Target::Free => find_free(world, dry_run)?,
+        Target::Named(name) => Found::Existing(world.device(name)?),
+    };
+    let steps = steps(setup);
+    let (device, added) = match found {
+        Found::Existing(device) if dry_run => {
+            return print(world, &Place::of(&device), &steps, target);
+        }
+        Found::ToBeAdded => {
+            let place = Place::new(&world.root);
+            return print(world, &place, &steps, target);
+        }
+        Found::Existing(device) => (device, false),
+        Found::Added(device) => (device, true),
+    };
+    for (done, step) in steps.iter().enumerate() {
+        if let Err(error) = step.carry_out(&device) {
+            let failure = explain::failure(&device, step, &error);
+            return Err(undo(&device, added, done, failure));
+        }
+    }
+    match target {
+        Target::Free => {
+            let line = [device.node().as_bytes(), b"\n"].concat();
+            write(world.out.write_all(&line))
+        }
+        Target::Named(_) => Ok(()),
+    }
+}
+
+/// The writes in the one order that the kernel accepts: everything that shapes the device before
+/// `disksize`, which makes it; parameters behind the algorithms they are for.
+fn steps(setup: &Setup) -> Vec<Step> {
+    let mut steps = vec![Step::Reset];
+    if let Some(streams) = setup.streams {
+        let value = streams.to_string().into_bytes();
+        steps.push(Step::WriteIfThere { attribute: "max_comp_streams", value });
+    }
+    if let Some(algorithm) = &setup.algorithm {
+        steps.push(Step::write("comp_algorithm", algorithm.as_bytes()));
+    }
+    for (name, priority) in &setup.recompress {
+        let choice = format!("algo={name} priority={priority}");
+        steps.push(Step::write("recomp_algorithm", choice));
+    }
+    let params = setup.params.iter();
+    steps.extend(params.map(|params| Step::write("algorithm_params", params.as_bytes())));
+    if let Some(path) = &setup.backing_dev {
+        steps.push(Step::write("backing_dev", path.as_bytes()));
+    }
+    if let Some(limit) = setup.mem_limit {
+        steps.push(Step::write("mem_limit", limit.to_string()));
+    }
+    if let Some(limit) = setup.writeback_limit {
+        steps.push(Step::write("writeback_limit", limit.to_string()));
+        steps.push(Step::write("writeback_limit_enable", "1"));
+    }
+    steps.push(Step::write("disksize", setup.disksize.to_string()));
+    if let Some(swap) = setup.swap {
+        steps.extend([Step::MakeSwap, Step::SwapOn(swap)]);
+    }
+    steps
+}
+
+/// Nothing half made stays behind: what was added is removed, what was there is left reset.
+fn undo(device: &Device, added: bool, steps_done: usize, failure: Failure) -> Failure {
+    let node = device.node().display();
+    if added {
+        return match Step::HotRemove.carry_out(device) {
+            Ok(()) => failure.hint(format!("{node}, which had been made for this, is removed.")),
+            Err(error) => failure.hint(format!(
+                "{node}, which had been made for this, could not be removed: {}.",
+                error.errno()
+            )),
+        };
+    }
+    // The very first step is the reset itself.
+    if steps_done == 0 {
+        return failure;
+    }
+    match Step::Reset.carry_out(device) {
+        Ok(()) => failure.hint(format!("{node} is reset and not set up.")),
+        Err(error) => {
+            failure.hint(format!("{node} is left half set up: reset says {}.", error.errno()))
+        }
+    }
+}
+
+/// The device with the lowest number that is not set up, or a new one.
+fn find_free(world: &mut World<'_>, dry_run: bool) -> Result<Found> {
+    for number in 0.. {
+        match Device::numbered(&world.root, number) {
+            Ok(device) if device.is_free() => return Ok(Found::Existing(device)),
+            Ok(_) => {}
+            Err(_) => break,
+        }
+    }
+    if dry_run {
+        return Ok(Found::ToBeAdded);
+    }
+    let added = control::hot_add(&world.root);
+    added.map(Found::Added).map_err(|error| explain::hot_add(world, &error))
+}
+
+fn print(world: &mut World<'_>, place: &Place, steps: &[Step], target: &Target) -> Result<()> {
+    let name = matches!(target, Target::Free).then(|| place.echo());
+    let steps = steps.iter().map(|step| step.command(place));
+    let commands = place.preparation().into_iter().chain(steps).chain(name);
+    write(world.out.write_all(&script(commands)))
+}

@@ -1,0 +1,158 @@
+//! Why a step failed, in words that help: the likely cause, from what the machine looks like now.
+
+use std::os::unix::ffi::OsStrExt;
+
+use sysfs_compat::abi::algorithm::CompAlgorithm;
+use sysfs_compat::abi::{Attr, Errno};
+use sysfs_compat::client::error::{Action, Error};
+use sysfs_compat::client::holders::{Holder, holders};
+use sysfs_compat::client::{Device, control};
+
+use crate::error::Failure;
+use crate::plan::Step;
+use crate::world::World;
+
+/// The failure of `step` on `device`: zramctl's line where it has one, then the likely cause.
+pub(crate) fn failure(device: &Device, step: &Step, error: &Error) -> Failure {
+    let what = format!("failed to {}: ", what(step));
+    Failure::about(device.node(), &what, error.errno()).hints(cause(device, step, error))
+}
+
+/// What the step was to achieve, in zramctl's words where it has some.
+fn what(step: &Step) -> String {
+    match step {
+        Step::Reset => "reset".to_owned(),
+        Step::HotRemove => "remove".to_owned(),
+        Step::MakeSwap => "make swap".to_owned(),
+        Step::SwapOn(_) => "switch swap on".to_owned(),
+        Step::SwapOff => "switch swap off".to_owned(),
+        Step::Write { attribute, value } | Step::WriteIfThere { attribute, value } => {
+            let value = value.escape_ascii();
+            match *attribute {
+                "max_comp_streams" => "set number of streams".to_owned(),
+                "comp_algorithm" => "set algorithm".to_owned(),
+                "algorithm_params" => "set algorithm params".to_owned(),
+                "disksize" => format!("set disksize ({value} bytes)"),
+                "mem_limit" => format!("set memory limit ({value} bytes)"),
+                "backing_dev" => format!("set backing device {value}"),
+                "recomp_algorithm" => format!("set secondary algorithm ({value})"),
+                "compact" => "compact".to_owned(),
+                "idle" => format!("mark pages idle ({value})"),
+                "recompress" if value.to_string() == r"\n" => "recompress".to_owned(),
+                "recompress" => format!("recompress ({value})"),
+                "writeback" => format!("write back ({value})"),
+                "mem_used_max" => "reset the peak".to_owned(),
+                other => format!("write '{value}' to {other}"),
+            }
+        }
+    }
+}
+
+fn cause(device: &Device, step: &Step, error: &Error) -> Vec<String> {
+    let errno = error.errno();
+    if errno == Errno::EACCES || errno == Errno::EPERM {
+        return vec!["Only root can do that.".to_owned()];
+    }
+    if errno == Errno::EROFS {
+        return vec![format!("{} is mounted read-only.", error.path.display())];
+    }
+    match step {
+        Step::Write { attribute, value } => attribute_cause(device, attribute, value, errno),
+        Step::Reset | Step::HotRemove if errno == Errno::EBUSY => busy(device),
+        Step::Reset if errno == Errno::ENOENT && !device.is_zram() => {
+            vec![missing(device, "reset")]
+        }
+        Step::SwapOff if errno == Errno::ENOMEM => {
+            vec!["What is swapped out does not fit into memory.".to_owned()]
+        }
+        Step::MakeSwap if errno == Errno::EINVAL => {
+            vec!["A swap area has 40 KiB at least and 16 TiB at most.".to_owned()]
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn attribute_cause(device: &Device, attribute: &str, value: &[u8], errno: Errno) -> Vec<String> {
+    let attr = Attr::by_name(attribute);
+    if errno == Errno::ENOENT && !device.attribute(attribute).exists() {
+        return vec![missing(device, attribute)];
+    }
+    match (attr, errno) {
+        (Some(Attr::CompAlgorithm | Attr::RecompAlgorithm), Errno::EINVAL) => {
+            algorithms(device).into_iter().collect()
+        }
+        (Some(Attr::BackingDev), Errno::EBUSY) if !device.is_initialised() => {
+            match Device::find(device.root(), std::ffi::OsStr::from_bytes(value)) {
+                Ok(backing) => busy(&backing),
+                Err(_) => Vec::new(),
+            }
+        }
+        // The error itself says it all.
+        (Some(Attr::BackingDev), Errno::ENOENT) => Vec::new(),
+        (Some(Attr::Disksize), Errno::EINVAL) if value != b"0" => {
+            vec!["The compressor could not be set up: are its parameters right?".to_owned()]
+        }
+        (Some(attr), errno) => {
+            let row = attr.info().refusals.iter().find(|row| row.errno == errno);
+            row.map(|row| vec![format!("The usual reason: {}.", row.why)]).unwrap_or_default()
+        }
+        (None, _) => Vec::new(),
+    }
+}
+
+/// Why the kernel has no such attribute.
+fn missing(device: &Device, attribute: &str) -> String {
+    let what = format!("{} has no {attribute}", device.node().display());
+    let Some(info) = Attr::by_name(attribute).map(Attr::info) else { return format!("{what}.") };
+    match (device.is_zram(), info.needs) {
+        (false, _) => format!("{what}: it is not a zram device."),
+        (true, Some(feature)) => format!(
+            "{what}: that needs a kernel built with {} (there since Linux {}).",
+            feature.config(),
+            info.since
+        ),
+        (true, None) => format!("{what}: that needs Linux {} or later.", info.since),
+    }
+}
+
+fn algorithms(device: &Device) -> Option<String> {
+    let line = CompAlgorithm::parse(&device.read("comp_algorithm").ok()?);
+    Some(format!("This kernel has: {}.", line.names.join(", ")))
+}
+
+/// Who keeps the device busy, and what to do about it.
+pub(crate) fn busy(device: &Device) -> Vec<String> {
+    let node = device.node().display();
+    let found = holders(device);
+    if found.is_empty() {
+        let line = format!("Nobody is seen to have {node} open; udev may be looking at it.");
+        return vec![line];
+    }
+    let advice = |holder: &Holder| match holder {
+        Holder::Swap => Some(format!("swapoff {node}, or --reset --force, would free it.")),
+        Holder::Mount(target) => Some(format!("umount {} would free it.", target.display())),
+        _ => None,
+    };
+    let lines = found.iter().map(|holder| match advice(holder) {
+        Some(advice) => format!("{node} is busy: {holder}; {advice}"),
+        None => format!("{node} is busy: {holder}."),
+    });
+    lines.collect()
+}
+
+/// The failure to make a device.
+pub(crate) fn hot_add(world: &World<'_>, error: &Error) -> Failure {
+    let failure = Failure::new(format!("no free zram device found: {}", error.errno()));
+    match error.errno() {
+        Errno::EACCES | Errno::EPERM => failure.hint("Only root can make devices."),
+        _ if !control::exists(&world.root) => failure.hint(format!(
+            "There is no {}: the zram module is not loaded (modprobe zram).",
+            world.root.join(control::DIRECTORY).display()
+        )),
+        _ => match &error.action {
+            Action::Find => failure
+                .hint(format!("The kernel made {}, but no node appeared.", error.path.display())),
+            _ => failure,
+        },
+    }
+}

@@ -1,0 +1,7 @@
+//! See the library for everything but the entry.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    trueno_zramctl::main(std::env::args_os())
+}
