@@ -1,0 +1,63 @@
+//! The program under test, as the same build of the workspace makes it.
+
+use std::env;
+use std::ffi::OsStr;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// Names another program to be tested instead, an installed one for example.
+pub const PROGRAM_VARIABLE: &str = "TRUENO_ZRAMCTL";
+
+/// The path of `trueno-zramctl`: beside the running test, built from the present sources where cargo
+/// runs the test, and as it is where nobody builds (inside a virtual machine).
+///
+/// # Panics
+/// When it can neither be built nor found, without which no test makes sense.
+#[must_use]
+pub fn zramctl() -> &'static Path {
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    PATH.get_or_init(|| match env::var_os(PROGRAM_VARIABLE) {
+        Some(path) => PathBuf::from(path),
+        None => built("trueno-zramctl").unwrap_or_else(|error| panic!("trueno-zramctl: {error}")),
+    })
+}
+
+/// The executable of that package in the target directory that the running test lies in.
+fn built(package: &str) -> io::Result<PathBuf> {
+    // TARGET/[TRIPLE/]PROFILE/deps/test
+    let test = env::current_exe()?;
+    let profile = test.ancestors().nth(2).ok_or_else(|| io::Error::other("no profile"))?;
+    if let Some(cargo) = env::var_os("CARGO") {
+        build(&cargo, package, profile)?;
+    }
+    let program = profile.join(package);
+    match program.exists() {
+        true => Ok(program),
+        false => Err(io::Error::other(format!("{} is not built", program.display()))),
+    }
+}
+
+fn build(cargo: &OsStr, package: &str, profile: &Path) -> io::Result<()> {
+    let name = profile.file_name().unwrap_or_default();
+    let mut command = Command::new(cargo);
+    command.args(["build", "--quiet", "--package", package, "--profile"]);
+    // The one profile whose directory has another name.
+    command.arg(if name == "debug" { OsStr::new("dev") } else { name });
+    let parent = profile.parent().ok_or_else(|| io::Error::other("no target directory"))?;
+    match parent.file_name().filter(|_| !parent.join("CACHEDIR.TAG").exists()) {
+        // Only the target directory itself has the tag: this is the triple's.
+        Some(triple) => {
+            let target = parent.parent().unwrap_or(parent);
+            command.arg("--target").arg(triple).arg("--target-dir").arg(target);
+        }
+        None => {
+            command.arg("--target-dir").arg(parent);
+        }
+    }
+    match command.current_dir(env!("CARGO_MANIFEST_DIR")).status()?.success() {
+        true => Ok(()),
+        false => Err(io::Error::other("cargo build failed")),
+    }
+}
