@@ -1,0 +1,143 @@
+//! `docs/COMPAT.md`, from the tables of attributes and of changes.
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use sysfs_compat::abi::attr::{ATTRIBUTES, Info};
+use sysfs_compat::abi::kernel::{Change, Feature, Kernel, Version};
+
+use crate::generated::{self, File};
+use crate::workspace::Workspace;
+
+const DIFFERENTIAL: &str = "`tests/tests/real_zram`, differential";
+
+/// What holds an attribute that no kernel at hand is built with.
+const CONTRACT_ONLY: &[(Feature, &str)] =
+    &[(Feature::MultiComp, "`sysfs_compat::abi::device::tests::recompression_needs_an_algorithm`")];
+
+/// The kernels that the differential runs on: release, options, and where.
+const TESTED: &[(Version, &[Feature], &str)] = &[
+    (Version(6, 1), DEBIAN, "6.1 (soak)"),
+    (Version(6, 12), DEBIAN, "6.12"),
+    (Version(6, 18), DEBIAN, "6.18 (soak)"),
+    (Version(7, 2), DEBIAN, "7.2"),
+];
+
+/// What Debian builds in. The host's own kernel, whatever it has, is tested as well.
+const DEBIAN: &[Feature] =
+    &[Feature::Writeback, Feature::TrackEntryActime, Feature::MemoryTracking];
+
+/// `cargo xtask compat [--check]`.
+pub(crate) fn run(workspace: &Workspace, args: lexopt::Parser) -> anyhow::Result<ExitCode> {
+    generated::run(workspace, args, "compat", &files())
+}
+
+/// What [`run`] writes.
+pub(crate) fn files() -> Vec<File> {
+    vec![File { path: "docs/COMPAT.md", contents: text() }]
+}
+
+fn text() -> String {
+    let mut text = String::from(
+        "<!-- Made by `cargo xtask compat` from sysfs-compat/src/abi; a test holds it. -->\n\
+         # Compatibility with kernel zram\n\n\
+         `sysfs-compat` says what every attribute of a zram device shows, takes and refuses, and \
+         in which order it looks. This page lists it, with the test that holds each row. The \
+         differential runs one random sequence against a real device and against our state \
+         machine, and compares every errno and every byte of text; it fails when a way to fail \
+         that is listed here never occurred on a kernel that has it. Debian's kernels are run in \
+         virtual machines, the host's own as it is.\n\n\
+         Where kernels differ, our own devices behave like Linux 7.1, with `max_comp_streams` \
+         kept for old scripts.\n",
+    );
+    attributes(&mut text);
+    changes(&mut text);
+    text.push_str(
+        "\n## /sys/class/zram-control\n\n\
+         | file | mode | does | can fail with | held by |\n|---|---|---|---|---|\n",
+    );
+    text.push_str(&format!(
+        "| `hot_add` | 0400 | each fresh read makes a device and gives its number | | {DIFFERENTIAL} |\n\
+         | `hot_remove` | 0200 | takes the number of a device that nobody has open | EINVAL, \
+         ERANGE, ENODEV, EBUSY | {DIFFERENTIAL} |\n"
+    ));
+    text.push_str(
+        "\n## zramctl\n\n\
+         `trueno-zramctl` prints what util-linux zramctl prints: \
+         `tests/tests/real_zram/side_by_side` runs both on the same devices and lists, as a table, \
+         each known difference between releases of util-linux. What `trueno-zramctl` does \
+         differently on purpose is in its man page under DIFFERENCES FROM ZRAMCTL.\n",
+    );
+    text
+}
+
+fn attributes(text: &mut String) {
+    text.push_str(
+        "\n## Attributes\n\n\
+         | attribute | mode | since | needs | reading gives | writing takes | can fail with | held by |\n\
+         |---|---|---|---|---|---|---|---|\n",
+    );
+    for info in ATTRIBUTES {
+        let until = info.until.map(|until| format!(", gone in {until}")).unwrap_or_default();
+        let needs = info.needs.map(Feature::config).unwrap_or_default();
+        row(
+            text,
+            &[
+                &format!("`{}`", info.name),
+                &format!("{:04o}", info.mode.bits()),
+                &format!("{}{until}", info.since),
+                needs,
+                info.shows,
+                info.takes,
+                &refusals(info),
+                &held_by(info),
+            ],
+        );
+    }
+}
+
+fn refusals(info: &Info) -> String {
+    let cells = info.refusals.iter().map(|refusal| {
+        let since = refusal.since.map(|since| format!(" (since {since})")).unwrap_or_default();
+        format!("{:?}{since}: {}", refusal.errno, refusal.why)
+    });
+    cells.collect::<Vec<_>>().join("; ")
+}
+
+fn held_by(info: &Info) -> String {
+    let has = |&&(version, features, _): &&(Version, &[Feature], &str)| {
+        let kernel = Kernel {
+            version,
+            features: features.to_vec(),
+            keeps_max_comp_streams: false,
+            ..Kernel::newest()
+        };
+        info.exists(&kernel)
+    };
+    let kernels: Vec<_> = TESTED.iter().filter(has).map(|(_, _, name)| *name).collect();
+    if !kernels.is_empty() {
+        return format!("{DIFFERENTIAL}: {}", kernels.join(", "));
+    }
+    let test = CONTRACT_ONLY.iter().find(|(feature, _)| info.needs == Some(*feature));
+    let test = test.map(|(_, test)| *test).unwrap_or_default();
+    format!("held against the contract only: {test}")
+}
+
+fn changes(text: &mut String) {
+    text.push_str(
+        "\n## What differs between kernels\n\n\
+         Rows of `Change` in `sysfs-compat/src/abi/kernel.rs`. The release is the first known to \
+         behave so; between two kernels that were tested it may be off.\n\n\
+         | since | what |\n|---|---|\n",
+    );
+    for change in Change::ALL {
+        row(text, &[&change.since().to_string(), change.what().trim()]);
+    }
+}
+
+fn row(text: &mut String, cells: &[&str]) {
+    let escaped = cells.iter().map(|cell| cell.replace('|', "\\|"));
+    let line = escaped.collect::<Vec<_>>().join(" | ");
+    let written = writeln!(text, "| {line} |");
+    debug_assert!(written.is_ok(), "a String takes everything");
+}

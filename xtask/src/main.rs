@@ -1,0 +1,116 @@
+//! `cargo xtask`: the one developer entry point of the workspace.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a console program")]
+
+mod bench;
+mod compat;
+mod completions;
+mod demo;
+mod manual;
+mod test;
+mod vm;
+
+mod generated;
+mod process;
+mod tally;
+mod tools;
+mod workspace;
+
+use std::process::ExitCode;
+
+use lexopt::ValueExt as _;
+
+use crate::workspace::Workspace;
+
+struct Subcommand {
+    name: &'static str,
+    help: &'static str,
+    run: fn(&Workspace, lexopt::Parser) -> anyhow::Result<ExitCode>,
+}
+
+/// What `cargo xtask` can do; a new command is one row.
+const SUBCOMMANDS: &[Subcommand] = &[
+    Subcommand {
+        name: "demo",
+        help: "[--yes]  show trueno-zramctl at work on a real device, here or in a VM",
+        run: demo::run,
+    },
+    Subcommand {
+        name: "test",
+        help: "[--yes] [--only PART]  every check, on the host and in the VMs, and one sum",
+        run: test::test,
+    },
+    Subcommand {
+        name: "soak",
+        help: "[--yes] [--only PART]  the long device tests on every kernel; keeps a record",
+        run: test::soak,
+    },
+    Subcommand {
+        name: "ci",
+        help: "what CI runs: the documentation and `test --yes`",
+        run: test::ci,
+    },
+    Subcommand {
+        name: "man",
+        help: "[--check]  write the man page from the program's tables",
+        run: manual::run,
+    },
+    Subcommand {
+        name: "completions",
+        help: "[--check]  write the completions of bash, zsh and fish, likewise",
+        run: completions::run,
+    },
+    Subcommand {
+        name: "compat",
+        help: "[--check]  write docs/COMPAT.md from the table of attributes",
+        run: compat::run,
+    },
+    Subcommand {
+        name: "bench",
+        help: "compare trueno-zramctl with zramctl, as docs/BENCHMARKS.md records it",
+        run: bench::run,
+    },
+    Subcommand {
+        name: "vm",
+        help: "[-k SERIES]... [OPTION]... -- COMMAND...  run a command under stock kernels",
+        run: vm::run,
+    },
+];
+
+fn main() -> ExitCode {
+    match dispatch() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch() -> anyhow::Result<ExitCode> {
+    let mut args = lexopt::Parser::from_env();
+    let name = match args.next()? {
+        Some(lexopt::Arg::Value(name)) => name.string()?,
+        Some(lexopt::Arg::Long("help") | lexopt::Arg::Short('h')) => {
+            print!("{}", help());
+            return Ok(ExitCode::SUCCESS);
+        }
+        _ => return Ok(usage_error("a command is needed")),
+    };
+    match SUBCOMMANDS.iter().find(|subcommand| subcommand.name == name) {
+        Some(subcommand) => (subcommand.run)(&Workspace::of_this_build(), args),
+        None => Ok(usage_error(&format!("there is no command `{name}`"))),
+    }
+}
+
+fn usage_error(problem: &str) -> ExitCode {
+    eprint!("xtask: {problem}\n\n{}", help());
+    ExitCode::from(2)
+}
+
+fn help() -> String {
+    let mut text = String::from("Usage: cargo xtask COMMAND [ARGUMENT]...\n\nCommands:\n");
+    for Subcommand { name, help, .. } in SUBCOMMANDS {
+        text.push_str(&format!("  {name:12} {help}\n"));
+    }
+    text
+}
