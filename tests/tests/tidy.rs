@@ -1,0 +1,145 @@
+//! Rules of the workspace that no compiler checks.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+/// Our own packages and which of our own they may use. Dependencies point down only.
+const EDGES: &[(&str, &[&str])] = &[
+    ("sysfs-compat", &[]),
+    ("trueno-zramctl", &["sysfs-compat"]),
+    ("trueno-tests", &["sysfs-compat", "trueno-zramctl"]),
+    ("xtask", &["sysfs-compat", "trueno-zramctl"]),
+];
+
+/// What the command line must never link: it starts in a millisecond.
+const TOO_HEAVY: &[&str] = &["zstd-sys", "io-uring", "fuser", "cudarc", "tokio", "clap"];
+
+/// No source file is longer, tests included.
+const LONGEST_FILE: usize = 600;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace").to_owned()
+}
+
+fn metadata(arguments: &[&str]) -> Value {
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["metadata", "--format-version=1", "--offline"]).args(arguments);
+    let output = command.current_dir(root()).output().expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().expect("a string").to_owned()
+}
+
+#[test]
+fn our_packages_depend_downwards_only() {
+    let metadata = metadata(&["--no-deps"]);
+    let packages = metadata["packages"].as_array().expect("packages");
+    let ours: BTreeSet<_> = packages.iter().map(|package| text(&package["name"])).collect();
+    let listed: BTreeSet<_> = EDGES.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(ours, listed, "list every package in EDGES");
+    for package in packages {
+        let name = text(&package["name"]);
+        let (_, allowed) = EDGES.iter().find(|(listed, _)| *listed == name).expect("listed");
+        for dependency in package["dependencies"].as_array().expect("dependencies") {
+            let dependency = text(&dependency["name"]);
+            let is_upwards = ours.contains(&dependency) && !allowed.contains(&dependency.as_str());
+            assert!(!is_upwards, "{name} must not depend on {dependency}");
+        }
+    }
+}
+
+#[test]
+fn the_command_line_stays_light() {
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["tree", "--offline", "-p", "trueno-zramctl", "-e", "normal", "--prefix", "none"]);
+    let output = command.current_dir(root()).output().expect("cargo runs");
+    assert!(output.status.success());
+    let tree = String::from_utf8(output.stdout).expect("text");
+    assert!(tree.lines().count() > 3, "a tree: {tree}");
+    for line in tree.lines() {
+        let name = line.split(' ').next().unwrap_or_default();
+        assert!(!TOO_HEAVY.contains(&name), "trueno-zramctl must not link {name}");
+    }
+}
+
+#[test]
+fn unsafe_code_is_in_the_listed_islands() {
+    let architecture = read("docs/ARCHITECTURE.md");
+    let section = architecture.split("## Unsafe code").nth(1).expect("the section");
+    let section = section.split("\n## ").next().expect("its end");
+    let listed = section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let listed: BTreeSet<_> = listed.map(str::to_owned).collect();
+    let opens = |path: &&String| {
+        let text = read(path);
+        text.contains("#![expect(unsafe_code")
+            || text.contains("#![allow(unsafe_code")
+            || text.contains("unsafe_code,")
+    };
+    let islands: BTreeSet<_> = sources().iter().filter(opens).cloned().collect();
+    let islands: BTreeSet<_> =
+        islands.into_iter().filter(|path| !path.ends_with("tidy.rs")).collect();
+    assert_eq!(islands, listed, "docs/ARCHITECTURE.md lists the islands of unsafe code");
+    for island in &islands {
+        let text = read(island);
+        let blocks = text.matches("unsafe {").count();
+        assert!(text.matches("// SAFETY:").count() >= blocks, "{island}: a SAFETY for each block");
+    }
+}
+
+#[test]
+fn files_stay_readable() {
+    for path in sources() {
+        let lines = read(&path).lines().count();
+        assert!(lines <= LONGEST_FILE, "{path} has {lines} lines");
+    }
+}
+
+#[test]
+fn every_dependency_is_argued_for() {
+    let argued = read("docs/DEPENDENCIES.md");
+    for package in metadata(&["--no-deps"])["packages"].as_array().expect("packages") {
+        for dependency in package["dependencies"].as_array().expect("dependencies") {
+            let name = text(&dependency["name"]);
+            let ours = EDGES.iter().any(|(package, _)| *package == name);
+            let named = argued.contains(&format!("`{name}`"));
+            assert!(ours || named, "docs/DEPENDENCIES.md does not say why {name}");
+        }
+    }
+}
+
+#[test]
+fn documents_name_files_that_exist() {
+    for document in ["README.md", "CONTRIBUTING.md", "docs/ARCHITECTURE.md", "docs/COMPAT.md"] {
+        let text = read(document);
+        let names = text.split('`').skip(1).step_by(2);
+        let ends = [".rs", ".md", ".8", "/"];
+        let paths = names.filter(|name| {
+            name.contains('/') && ends.iter().any(|end| name.ends_with(end)) && !name.contains(' ')
+        });
+        for path in paths.filter(|path| !path.starts_with('/')) {
+            assert!(root().join(path).exists(), "{document} names {path}");
+        }
+    }
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Every Rust file that git tracks or would.
+fn sources() -> Vec<String> {
+    let mut command = Command::new("git");
+    command.args(["ls-files", "--cached", "--others", "--exclude-standard", "*.rs"]);
+    let output = command.current_dir(root()).output().expect("git runs");
+    let list = String::from_utf8(output.stdout).expect("text");
+    let files: Vec<_> = list.lines().map(str::to_owned).collect();
+    assert!(files.len() > 20, "not a checkout: {files:?}");
+    files.into_iter().filter(|path| root().join(path).exists()).collect()
+}
