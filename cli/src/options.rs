@@ -189,7 +189,8 @@ options! {
     BackingDev SetUp ours "backing-dev" "PATH" "block device that pages can be written back to";
         "Needs a kernel with CONFIG_ZRAM_WRITEBACK." => Completion::BlockDevices,
     WritebackLimit SetUp ours "writeback-limit" "SIZE" "most that may be written back";
-        "Counts down to 0 with every page that is written; units of 4 KiB, rounded down.",
+        "Counts down to 0 with every page that is written; units of 4 KiB, rounded down. The \
+         kernel keeps it over a reset: give it again, or write 0 to writeback_limit_enable.",
     RecompressAlgorithm SetUp ours "recompress-algorithm" "ALG[:PRIORITY]"
         "algorithm to recompress with, can be given three times";
         "PRIORITY is 1, 2 or 3; without it the next free one. Needs a kernel with \

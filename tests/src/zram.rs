@@ -42,6 +42,16 @@ pub fn numbers() -> io::Result<Vec<u32>> {
     Ok(numbers)
 }
 
+/// A device that is there and not set up. Asked before a test has made any, it is somebody else's,
+/// and the next to ask for a free device would get it.
+#[must_use]
+pub fn free_device() -> Option<u32> {
+    numbers().unwrap_or_default().into_iter().find(|number| {
+        let size = fs::read_to_string(format!("/sys/block/zram{number}/disksize"));
+        size.is_ok_and(|size| size.trim_end() == "0")
+    })
+}
+
 /// A device of our own.
 #[derive(Debug)]
 pub struct RealDevice {

@@ -53,12 +53,7 @@ fn trial_with(
 
 /// A trial that asks for a free device: where somebody else's is free, it would be taken.
 fn trial_finding(name: &str, run: impl FnOnce() -> Outcome + Send + 'static) -> Trial {
-    let is_free = |number: &u32| {
-        let size = std::fs::read_to_string(format!("/sys/block/zram{number}/disksize"));
-        size.is_ok_and(|size| size.trim_end() == "0")
-    };
-    let foreign = zram::numbers().unwrap_or_default().iter().any(is_free);
-    trial(name, run).with_ignored_flag(foreign)
+    trial(name, run).with_ignored_flag(zram::free_device().is_some())
 }
 
 /// What came of a run of the program.

@@ -33,7 +33,7 @@ pub(super) fn trials() -> Vec<Trial> {
     };
     let obstacle = programs.stock_obstacle();
     // Where somebody else's device is free, both programs would take it.
-    let foreign = foreign_free_device().map(|number| format!("zram{number} is free and not ours"));
+    let foreign = zram::free_device().map(|number| format!("zram{number} is free and not ours"));
     let finding = obstacle.clone().or(foreign);
     // What only looks comes first in name too: it depends little on the kernel, and is left out
     // where many kernels are gone through.
@@ -70,12 +70,4 @@ fn trial(
         None => run(&programs),
     };
     Trial::test(name, checked).with_kind(kind).with_ignored_flag(obstacle.is_some())
-}
-
-fn foreign_free_device() -> Option<u32> {
-    let numbers = zram::numbers().unwrap_or_default();
-    numbers.into_iter().find(|number| {
-        let size = std::fs::read_to_string(format!("/sys/block/zram{number}/disksize"));
-        size.is_ok_and(|size| size.trim_end() == "0")
-    })
 }
