@@ -19,6 +19,7 @@ pub(super) fn trials() -> Vec<Trial> {
         trial("a_mounted_device_is_left_alone", mounted),
         trial("a_device_that_a_process_has_open_is_left_alone", opened),
         trial("a_short_look_is_waited_for", short_look),
+        trial("a_short_look_without_a_lock_is_waited_for", short_look_without_lock),
         trial("sixty_four_devices", sixty_four_devices),
         trial("a_read_only_sysfs_is_named", read_only_sysfs),
     ]
@@ -76,11 +77,16 @@ impl Drop for Process {
 
 /// Opens the device as udev does, under a lock, for that many seconds.
 pub(super) fn look(device: &RealDevice, seconds: &str) -> Result<Process, Failed> {
+    open(device, "flock -s 3", seconds)
+}
+
+/// Opens the device as descriptor 3 of a shell, which does `then`, for that many seconds.
+fn open(device: &RealDevice, then: &str, seconds: &str) -> Result<Process, Failed> {
     let node = device.node();
     // In place of flock's own child, so that there is one process, and that one is ours to end.
-    let script = "exec 3<\"$0\"; flock -s 3; echo ready; exec sleep \"$1\"";
+    let script = format!("exec 3<\"$0\"; {then}; echo ready; exec sleep \"$1\"");
     let mut command = Command::new("sh");
-    command.args(["-c", script]).arg(&node).arg(seconds).stdout(Stdio::piped());
+    command.args(["-c", &script]).arg(&node).arg(seconds).stdout(Stdio::piped());
     let mut child = command.spawn()?;
     let mut ready = [0; 6];
     let stdout = child.stdout.take().ok_or("no stdout")?;
@@ -105,9 +111,18 @@ fn opened() -> Outcome {
 }
 
 fn short_look() -> Outcome {
+    is_waited_for(|device| look(device, "1"))
+}
+
+/// There is no lock to wait for: only trying again helps.
+fn short_look_without_lock() -> Outcome {
+    is_waited_for(|device| open(device, ":", "1"))
+}
+
+fn is_waited_for(look: impl FnOnce(&RealDevice) -> Result<Process, Failed>) -> Outcome {
     let device = RealDevice::add()?;
     done(&["--size", "4M", &name(&device)])?;
-    let process = look(&device, "1")?;
+    let process = look(&device)?;
     let start = Instant::now();
     done(&["--size", "8M", &name(&device)])?;
     let waited = start.elapsed();
