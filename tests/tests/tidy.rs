@@ -9,10 +9,11 @@ use serde_json::Value;
 
 /// Our own packages and which of our own they may use. Dependencies point down only.
 const EDGES: &[(&str, &[&str])] = &[
+    ("trueno-zram-core", &[]),
     ("sysfs-compat", &[]),
     ("trueno-zramctl", &["sysfs-compat"]),
     ("trueno-tests", &["sysfs-compat", "trueno-zramctl"]),
-    ("xtask", &["sysfs-compat", "trueno-zramctl"]),
+    ("xtask", &["sysfs-compat", "trueno-zramctl", "trueno-zram-core"]),
 ];
 
 /// What the command line must never link: it starts in a millisecond.

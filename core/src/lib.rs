@@ -1,0 +1,29 @@
+//! Codecs for memory pages of 4096 bytes.
+#![no_std]
+#![warn(missing_docs)]
+
+extern crate alloc;
+#[cfg(any(feature = "std", test))]
+extern crate std;
+
+mod algorithm;
+mod compressor;
+mod error;
+
+pub mod entropy;
+pub mod fingerprint;
+pub mod lz4;
+pub mod samefill;
+pub mod simd;
+
+
+pub use algorithm::Algorithm;
+pub use compressor::BUFFER_SIZE;
+pub use error::{Error, Result};
+pub use simd::SimdBackend;
+
+/// The size of a page in bytes, here and in everything that builds on it.
+pub const PAGE_SIZE: usize = 4096;
+
+/// The contents of a page.
+pub type Page = [u8; PAGE_SIZE];
