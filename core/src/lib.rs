@@ -8,13 +8,20 @@ extern crate std;
 
 mod algorithm;
 mod compressor;
+#[cfg(feature = "std")]
+mod deflate;
 mod error;
+#[cfg(feature = "std")]
+mod lz4hc;
+mod lzo;
 
 pub mod entropy;
 pub mod fingerprint;
 pub mod lz4;
 pub mod samefill;
 pub mod simd;
+#[cfg(feature = "std")]
+pub mod zstd;
 
 
 pub use algorithm::Algorithm;
