@@ -20,6 +20,7 @@ pub mod fingerprint;
 pub mod lz4;
 pub mod samefill;
 pub mod simd;
+pub mod wm;
 #[cfg(feature = "std")]
 pub mod zstd;
 
