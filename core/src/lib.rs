@@ -1,4 +1,4 @@
-//! Codecs for memory pages of 4096 bytes.
+#![doc = include_str!("../README.md")]
 #![no_std]
 #![warn(missing_docs)]
 
@@ -15,6 +15,7 @@ mod error;
 mod lz4hc;
 mod lzo;
 
+pub mod compat;
 pub mod entropy;
 pub mod fingerprint;
 pub mod lz4;
@@ -26,7 +27,9 @@ pub mod zstd;
 
 
 pub use algorithm::Algorithm;
-pub use compressor::BUFFER_SIZE;
+pub use compressor::{
+    BUFFER_SIZE, CompressedPage, CompressorBuilder, Encoded, PageCompressor, Scratch,
+};
 pub use error::{Error, Result};
 pub use simd::SimdBackend;
 
