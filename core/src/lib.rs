@@ -25,6 +25,8 @@ pub mod wm;
 #[cfg(feature = "std")]
 pub mod zstd;
 
+#[cfg(feature = "std")]
+pub mod benchmark;
 
 pub use algorithm::Algorithm;
 pub use compressor::{
