@@ -34,7 +34,7 @@ pub(crate) fn run(workspace: &Workspace, args: lexopt::Parser) -> anyhow::Result
 
 /// What [`run`] writes.
 pub(crate) fn files() -> Vec<File> {
-    vec![File { path: "docs/COMPAT.md", contents: text() }]
+    vec![File { path: "docs/COMPAT.md", contents: text().into_bytes() }]
 }
 
 fn text() -> String {

@@ -22,9 +22,9 @@ pub(crate) fn run(workspace: &Workspace, args: lexopt::Parser) -> anyhow::Result
 /// What [`run`] writes.
 pub(crate) fn files() -> Vec<File> {
     vec![
-        File { path: "completions/trueno-zramctl.bash", contents: bash::script() },
-        File { path: "completions/_trueno-zramctl", contents: zsh::script() },
-        File { path: "completions/trueno-zramctl.fish", contents: fish::script() },
+        File { path: "completions/trueno-zramctl.bash", contents: bash::script().into_bytes() },
+        File { path: "completions/_trueno-zramctl", contents: zsh::script().into_bytes() },
+        File { path: "completions/trueno-zramctl.fish", contents: fish::script().into_bytes() },
     ]
 }
 

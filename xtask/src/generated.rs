@@ -12,13 +12,13 @@ use crate::workspace::Workspace;
 pub(crate) struct File {
     /// Below the workspace.
     pub(crate) path: &'static str,
-    pub(crate) contents: String,
+    pub(crate) contents: Vec<u8>,
 }
 
 impl File {
     /// Whether what is committed is what the tables say. A missing file is not.
     fn is_current(&self, workspace: &Workspace) -> bool {
-        fs::read(workspace.path(self.path)).is_ok_and(|bytes| bytes == self.contents.as_bytes())
+        fs::read(workspace.path(self.path)).is_ok_and(|bytes| bytes == self.contents)
     }
 
     fn write(&self, workspace: &Workspace) -> anyhow::Result<()> {
@@ -44,6 +44,16 @@ pub(crate) fn run(
             other => return Err(other.unexpected().into()),
         }
     }
+    update(workspace, check, command, files)
+}
+
+/// The same, for a command that has other options too.
+pub(crate) fn update(
+    workspace: &Workspace,
+    check: bool,
+    command: &str,
+    files: &[File],
+) -> anyhow::Result<ExitCode> {
     let stale: Vec<_> = files.iter().filter(|file| !file.is_current(workspace)).collect();
     for file in &stale {
         if check {
@@ -59,7 +69,7 @@ pub(crate) fn run(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{compat, completions, manual};
+    use crate::{compat, completions, manual, tables};
 
     fn assert_current(command: &str, files: &[File]) {
         let workspace = Workspace::of_this_build();
@@ -77,6 +87,13 @@ mod tests {
     #[test]
     fn the_compatibility_page_is_current() {
         assert_current("compat", &compat::files());
+    }
+
+    #[test]
+    fn the_tables_are_what_the_corpora_give() {
+        let files =
+            tables::shipped_files(&Workspace::of_this_build()).expect("the corpora are there");
+        assert_current("tables", &files);
     }
 
     #[test]

@@ -1,11 +1,15 @@
 //! `cargo xtask`: the one developer entry point of the workspace.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a console program")]
 
+mod arm64;
 mod bench;
 mod compat;
 mod completions;
+mod corpus;
 mod demo;
+mod fuzz;
 mod manual;
+mod tables;
 mod test;
 mod vm;
 
@@ -65,9 +69,29 @@ const SUBCOMMANDS: &[Subcommand] = &[
         run: compat::run,
     },
     Subcommand {
+        name: "arm64",
+        help: "[--yes] [-- ARGUMENT...]  the codecs' tests on AArch64, emulated",
+        run: arm64::run,
+    },
+    Subcommand {
         name: "bench",
-        help: "compare trueno-zramctl with zramctl, as docs/BENCHMARKS.md records it",
+        help: "[start-up | codec [OPTION]...]  the measurements that docs/BENCHMARKS.md records",
         run: bench::run,
+    },
+    Subcommand {
+        name: "tables",
+        help: "[--check] [--out FILE]  train the tables of the word-mask codec on corpus/",
+        run: tables::run,
+    },
+    Subcommand {
+        name: "corpus",
+        help: "[--list] [--only NAME]... [--pages N] [--pid PID] DIR  sample real processes' memory",
+        run: corpus::run,
+    },
+    Subcommand {
+        name: "fuzz",
+        help: "[TARGET]... [--storm [--asan]] [--seconds N | --executions N] [--record] | --seeds",
+        run: fuzz::run,
     },
     Subcommand {
         name: "vm",

@@ -24,7 +24,7 @@ pub(crate) fn run(workspace: &Workspace, args: lexopt::Parser) -> anyhow::Result
 
 /// What [`run`] writes.
 pub(crate) fn files() -> Vec<File> {
-    vec![File { path: "man/trueno-zramctl.8", contents: page() }]
+    vec![File { path: "man/trueno-zramctl.8", contents: page().into_bytes() }]
 }
 
 fn page() -> String {

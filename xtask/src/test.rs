@@ -18,14 +18,41 @@ use crate::test::table::Row;
 use crate::tools;
 use crate::workspace::Workspace;
 
-const TEST_PARTS: &[Part] =
-    &[Part::Lint, Part::Tests, Part::HostZram, Part::Vm("6.12"), Part::Vm("7.2")];
+const TEST_PARTS: &[Part] = &[
+    Part::Lint,
+    Part::Tests,
+    Part::Library,
+    SHORT_FUZZ,
+    Part::Arm64,
+    Part::HostZram,
+    Part::Vm("6.12"),
+    Part::Vm("7.2"),
+];
 
-const CI_PARTS: &[Part] =
-    &[Part::Lint, Part::Doc, Part::Tests, Part::HostZram, Part::Vm("6.12"), Part::Vm("7.2")];
+const CI_PARTS: &[Part] = &[
+    Part::Lint,
+    Part::Doc,
+    Part::Tests,
+    Part::Library,
+    SHORT_FUZZ,
+    Part::Arm64,
+    Part::HostZram,
+    Part::Vm("6.12"),
+    Part::Vm("7.2"),
+];
 
-const SOAK_PARTS: &[Part] =
-    &[Part::HostZram, Part::Vm("6.1"), Part::Vm("6.12"), Part::Vm("6.18"), Part::Vm("7.2")];
+const SOAK_PARTS: &[Part] = &[
+    LONG_FUZZ,
+    Part::HostZram,
+    Part::Vm("6.1"),
+    Part::Vm("6.12"),
+    Part::Vm("6.18"),
+    Part::Vm("7.2"),
+];
+
+/// A minute for all targets together, and half an hour.
+const SHORT_FUZZ: Part = Part::Fuzz { libfuzzer_seconds: 4, storm_seconds: 2 };
+const LONG_FUZZ: Part = Part::Fuzz { libfuzzer_seconds: 120, storm_seconds: 60 };
 
 /// Emulated machines are slow; a part that takes longer than this hangs.
 const TEST_VM_LIMIT_S: u32 = 900;
@@ -170,7 +197,10 @@ mod tests {
     #[test]
     fn an_unknown_part_is_refused_with_the_names() {
         let error = parse(&["--only", "vm 9"]).unwrap_err().to_string();
-        assert!(error.contains("`vm 9`") && error.contains("fmt+clippy, tests, host zram"));
+        assert!(
+            error.contains("`vm 9`")
+                && error.contains("fmt+clippy, tests, library, fuzz, arm64, host zram")
+        );
         assert!(parse(&["--what"]).is_err());
     }
 }

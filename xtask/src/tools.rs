@@ -36,6 +36,13 @@ pub(crate) const DEMO: &[Need] = &[
     need("modprobe", "kmod", "loads the zram module"),
 ];
 
+/// What `arm64` calls to download and unpack a compiler.
+pub(crate) const ARM64: &[Need] = &[
+    need("apt-get", "apt", "downloads the compiler's packages"),
+    need("dpkg-deb", "dpkg", "unpacks them"),
+    need(crate::arm64::KEYRING, "debian-archive-keyring", "checks what was downloaded"),
+];
+
 /// What `tests/vm/run` calls: the same table that it reads.
 pub(crate) fn virtual_machine() -> Vec<Need> {
     include_str!("../../tests/vm/needs").lines().filter_map(vm_need).collect()

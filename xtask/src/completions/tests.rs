@@ -12,6 +12,7 @@ use super::*;
 #[test]
 fn every_option_and_column_is_in_every_script() {
     for File { path, contents } in files() {
+        let contents = String::from_utf8(contents).unwrap();
         // fish names options without dashes.
         let word = |c: char| !(c.is_alphanumeric() || c == '-');
         let words: BTreeSet<_> =

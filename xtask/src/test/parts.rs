@@ -6,6 +6,8 @@ use std::process::Command;
 
 use anyhow::{Context as _, bail};
 
+use crate::arm64;
+use crate::fuzz;
 use crate::process::Console;
 use crate::tally::{Counter, Tally};
 use crate::tools::{self, Need};
@@ -19,6 +21,8 @@ const REAL_ZRAM_CONSENT: (&str, &str) = ("TRUENO_REAL_ZRAM", "1");
 /// The comparisons with zramctl that change nothing: hundreds of processes each, and the kernel below
 /// matters little. Once seen on the host they are left to `soak` in the slow virtual machines.
 const LOOKS: &str = "side_by_side::look";
+/// The package of the codecs.
+const LIBRARY: &str = "trueno-zram-core";
 /// Set for the long forms.
 pub(super) const SOAK: &str = "TRUENO_SOAK";
 /// By these the tests repeat a failure; on the host they are inherited.
@@ -26,16 +30,23 @@ const REPEAT: [&str; 2] = ["TRUENO_SEED", "TRUENO_STEPS"];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
-    /// Format and lints: two checks.
+    /// Format and lints: two checks of the workspace and two of the fuzz targets.
     Lint,
     /// The documentation builds without warnings: one check.
     Doc,
     /// Everything that needs no device.
     Tests,
+    /// `core` as others build it: every page of the corpora in release, without the standard library,
+    /// with all features, from its package.
+    Library,
+    /// Hostile input for the codecs; so many seconds for each target by each driver.
+    Fuzz { libfuzzer_seconds: u64, storm_seconds: u64 },
     /// Real zram devices of this machine.
     HostZram,
     /// Real zram devices under a stock kernel of that series.
     Vm(&'static str),
+    /// The codecs on AArch64, emulated.
+    Arm64,
 }
 
 impl Part {
@@ -44,15 +55,19 @@ impl Part {
             Self::Lint => "fmt+clippy".into(),
             Self::Doc => "doc".into(),
             Self::Tests => "tests".into(),
+            Self::Library => "library".into(),
+            Self::Fuzz { .. } => "fuzz".into(),
             Self::HostZram => "host zram".into(),
             Self::Vm(series) => format!("vm {series}"),
+            Self::Arm64 => "arm64".into(),
         }
     }
 
     pub(super) fn needs(self) -> Vec<Need> {
         match self {
-            Self::Lint | Self::Doc | Self::Tests => Vec::new(),
+            Self::Lint | Self::Doc | Self::Tests | Self::Library | Self::Fuzz { .. } => Vec::new(),
             Self::HostZram => tools::REAL_ZRAM.to_vec(),
+            Self::Arm64 => tools::ARM64.to_vec(),
             Self::Vm(_) => [tools::REAL_ZRAM.to_vec(), tools::virtual_machine()].concat(),
         }
     }
@@ -87,8 +102,14 @@ impl<'a> Session<'a> {
             Part::Lint => self.lint(),
             Part::Doc => self.doc(),
             Part::Tests => self.tests(),
+            Part::Library => self.library(),
+            Part::Fuzz { libfuzzer_seconds, storm_seconds } => {
+                let tally = fuzz::all(self.workspace, libfuzzer_seconds, storm_seconds)?;
+                Ok(Outcome::Counted(tally))
+            }
             Part::HostZram => self.host_zram(),
             Part::Vm(series) => self.vm(series),
+            Part::Arm64 => self.arm64(),
         }
     }
 
@@ -97,6 +118,9 @@ impl<'a> Session<'a> {
         let mut tally = self.check(format)?;
         let clippy = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
         tally += self.check(self.workspace.cargo(clippy))?;
+        for command in fuzz::lints(self.workspace) {
+            tally += self.check(command)?;
+        }
         Ok(Outcome::Counted(tally))
     }
 
@@ -117,6 +141,25 @@ impl<'a> Session<'a> {
         let mut counter = Counter::without_target(REAL_ZRAM);
         let status = self.console.run(command, |line| counter.line(line))?;
         Ok(Outcome::Counted(counter.finish(status.success())))
+    }
+
+    fn library(&mut self) -> anyhow::Result<Outcome> {
+        let test = ["test", "-p", LIBRARY, "--no-fail-fast"];
+        let forms: [&[&str]; 3] = [
+            &["--release", "--test", "round_trip"],
+            &["--no-default-features", "--lib", "--tests"],
+            &["--all-features", "--test", "api"],
+        ];
+        let mut tally = Tally::default();
+        for form in forms {
+            let command = self.workspace.cargo(test.iter().chain(form).copied());
+            let mut counter = Counter::default();
+            let status = self.console.run(command, |line| counter.line(line))?;
+            tally += counter.finish(status.success());
+        }
+        let package = ["package", "-p", LIBRARY, "--allow-dirty"];
+        tally += self.check(self.workspace.cargo(package))?;
+        Ok(Outcome::Counted(tally))
     }
 
     fn host_zram(&mut self) -> anyhow::Result<Outcome> {
@@ -168,6 +211,14 @@ impl<'a> Session<'a> {
             }
             Some(vm::TIMED_OUT) => bail!("the guest ran past {} s", self.vm_limit_s),
             _ => bail!("the guest did not come up, or died: see {}/console", out.display()),
+        }
+    }
+
+    fn arm64(&mut self) -> anyhow::Result<Outcome> {
+        match arm64::toolchain(&mut self.console) {
+            Ok(toolchain) => arm64::tests(self.workspace, &toolchain, &mut self.console, &[])
+                .map(Outcome::Counted),
+            Err(error) => Ok(Outcome::Skipped(format!("{error:#}"))),
         }
     }
 

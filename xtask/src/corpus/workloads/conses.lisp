@@ -1,0 +1,17 @@
+;; Conses, structures, hash tables, typed arrays and compiled functions on a Lisp heap.
+(defstruct city name population (position (cons 0.0d0 0.0d0)) neighbours)
+(defvar *cities* (make-array 0 :adjustable t :fill-pointer t))
+(dotimes (n 15000)
+  (vector-push-extend
+   (make-city :name (format nil "City ~d" (mod (* n 7919) 10007)) :population (* n 37)
+              :position (cons (sin (float n 1d0)) (/ n 3))
+              :neighbours (loop for k below (mod n 6) collect (floor n (+ k 2))))
+   *cities*))
+(defvar *by-name* (make-hash-table :test 'equal))
+(loop for city across *cities* do (push city (gethash (city-name city) *by-name*)))
+(defvar *series* (let ((series (make-array 50000 :element-type 'double-float)))
+                   (dotimes (n 50000 series) (setf (aref series n) (cos (/ n 100d0))))))
+(defvar *functions* (loop for n below 40 collect (compile nil `(lambda (x) (if (> x ,n) (* x ,n) (list x ,n))))))
+(format t "corpus: ready~%")
+(finish-output)
+(sleep 3600)

@@ -1,0 +1,11 @@
+;; An editor with many buffers in their modes, colored, and libraries loaded.
+(require 'org) (require 'cc-mode) (require 'calc) (require 'gnus) (require 'eshell)
+(dolist (file (append (seq-take (directory-files "/usr/include" t "\\.h$") 25)
+                      (seq-take (directory-files "/usr/share/perl5" t "\\.p[lm]$") 15)
+                      (seq-take (directory-files "/usr/share/common-licenses" t "GPL") 4)))
+  (with-current-buffer (find-file-noselect file t)
+    (font-lock-mode 1)
+    (font-lock-ensure)))
+(dired "/usr/share/doc")
+(message "corpus: ready")
+(sleep-for 3600)

@@ -1,0 +1,10 @@
+; A picture of some layers, in a graphics program.
+(let* ((image (car (gimp-image-new 900 700 RGB)))
+       (plasma (car (gimp-layer-new image 900 700 RGB-IMAGE "plasma" 100 LAYER-MODE-NORMAL)))
+       (noise (car (gimp-layer-new image 900 700 RGBA-IMAGE "noise" 40 LAYER-MODE-NORMAL))))
+  (gimp-image-insert-layer image plasma 0 0)
+  (gimp-image-insert-layer image noise 0 0)
+  (plug-in-plasma RUN-NONINTERACTIVE image plasma 42 2.0)
+  (plug-in-gauss RUN-NONINTERACTIVE image plasma 5 5 0)
+  (plug-in-solid-noise RUN-NONINTERACTIVE image noise FALSE FALSE 7 3 4 4)
+  (gimp-message "corpus: ready"))
