@@ -81,7 +81,7 @@ impl Codec {
     }
 
     pub(crate) fn state(&self) -> State {
-        let failed = |code| self.library_error(code);
+        let failed = |code| self.error_of(code);
         State(Contexts::new(self.level, self.dictionary.clone()).map_err(failed))
     }
 
@@ -91,7 +91,7 @@ impl Codec {
         match self.contexts(state)?.compress(page, out) {
             Ok(len) => Ok(len),
             Err(code) if is_too_small(code) => Ok(PAGE_SIZE),
-            Err(code) => Err(self.library_error(code)),
+            Err(code) => Err(self.error_of(code)),
         }
     }
 
@@ -118,7 +118,7 @@ impl Codec {
         Algorithm::Zstd { level: self.level }
     }
 
-    fn library_error(&self, code: zstd_safe::ErrorCode) -> Error {
+    fn error_of(&self, code: zstd_safe::ErrorCode) -> Error {
         let what = zstd_safe::get_error_name(code);
         Error::Library { algorithm: self.algorithm(), what }
     }

@@ -68,6 +68,7 @@ pub(crate) type PerWord<T> = [T; WORDS + SLACK];
 pub(crate) struct State {
     pub(crate) page: Padded,
     /// Hashes of each word: for the fast table, or for the two dense ones and, third, of its upper half.
+    /// AVX2 drafts kinds and masks here when the hashes are done with.
     pub(crate) hashes: [PerWord<u8>; 3],
     /// The last position, in units, with each hash, per table.
     pub(crate) last: [[u16; 256]; 2],
@@ -90,7 +91,8 @@ pub(crate) struct State {
     /// Decoder: what was read for each word.
     pub(crate) entries: PerWord<u16>,
     pub(crate) lanes: [[u8; LANE_BYTES]; LANES],
-    /// Decoder: bytes to keep of the reference, and bytes to put in, per word.
+    /// Decoder: bytes to keep of the reference, and bytes to put in, per word. Dense encoders: the
+    /// reference itself, and (AVX2) the differences to it.
     pub(crate) keep: PerWord<u64>,
     pub(crate) put: PerWord<u64>,
     /// Decoder: where each word's reference is, in bytes from the start of the page.
