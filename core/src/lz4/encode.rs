@@ -1,10 +1,11 @@
 //! The encoder: one pass over the page, at the distance of the last match first.
 //!
 //! A page of process memory is arrays of structures: what follows a match mostly goes on at the same
-//! distance after a few bytes that differ. So a search by hash is the exception. After a match, 64
-//! bytes are compared with the 64 at the match's distance at once; in the mask that results, every
-//! run of six or more equal bytes that begins soon enough after the last one is a match, and one
-//! comparison serves all matches of the 64 bytes. Only when none begins soon, the search goes on.
+//! distance after a few bytes that differ. So a search by hash is the exception. Where it finds
+//! something, 64 bytes are compared with the 64 at the match's distance at once. In the mask that
+//! results, the first run of equal bytes is the match itself, and every run of eight or more that
+//! begins soon enough after the last one is another: one comparison serves all of them. Only when none
+//! begins soon, the search goes on.
 //!
 //! Everything is decided from such masks and from plain arithmetic, hence every [`Simd`] writes the
 //! same bytes.
@@ -25,11 +26,19 @@ const MATCHES_END: usize = PAGE_SIZE - 5;
 const WINDOW: usize = 64;
 /// A place where a window may begin.
 type Window = Place<WINDOW>;
+/// The last five bytes are literals, and a match of eight that ends a byte before them begins where one
+/// may. So where a window's mask ends here, its runs need no more checks.
+const WINDOWS_END: usize = MATCHES_END - 1;
+/// A place where a window may begin that is full before that.
+type FullWindow = Place<{ PAGE_SIZE - WINDOWS_END + WINDOW }>;
 /// How many literals may precede a match at the distance of the last one: more lose matches that the
 /// search would find, fewer make it search for what it had.
 const NEAR: usize = 4;
-/// From this bit on a run of six that begins near enough may not fit into the window any more.
-const LAST_RUN: usize = WINDOW - NEAR - 6;
+/// How many bytes are a match at the distance of the last one. Six take a tenth less time, and some
+/// processes' pages a tenth more memory, because the search would find a longer one.
+const RUN: usize = 8;
+/// From this bit on a run that begins near enough may not fit into the window any more.
+const LAST_RUN: usize = WINDOW - NEAR - RUN;
 
 /// After 2^6 probes in vain the search steps by two bytes, after as many more by three, and so on.
 const SKIP_BITS: u32 = 6;
@@ -51,13 +60,7 @@ pub(super) fn compress<S: Simd>(
         if block.len >= limit {
             return None;
         }
-        let distance = found.at() - candidate.at();
-        let backward = equal_before(page, found, candidate).min(found.at() - block.anchor);
-        at = extend(simd, page, found.at() + SHORTEST, distance);
-        block.sequence(found.at() - backward, distance, at);
-        if distance <= Window::LAST {
-            at = repeat(simd, table, &mut block, distance);
-        }
+        at = matches(simd, table, &mut block, found, candidate);
     }
     let len = block.finish();
     (len < limit).then_some(len)
@@ -87,46 +90,76 @@ fn equal_before(page: &Page, at: Start, candidate: Start) -> usize {
     (differ.leading_zeros() / 8) as usize
 }
 
-/// Goes on at the distance of the match that `block` ends with, and returns where that ends.
+/// Writes the match of `found` and those that follow at its distance. Returns where the last one ends.
 #[inline(always)]
-fn repeat<S: Simd>(simd: S, table: &mut Table, block: &mut Block<'_>, distance: usize) -> usize {
+fn matches<S: Simd>(
+    simd: S,
+    table: &mut Table,
+    block: &mut Block<'_>,
+    found: Start,
+    candidate: Start,
+) -> usize {
     let page = block.page;
-    let mut at = block.anchor;
-    while at <= Start::LAST {
-        insert(table, page, at - 2);
-        let base = at;
-        let window = Window::new_or_last(base);
-        let Some(earlier) = window.before(distance) else { break };
-        let equal = simd.equal(window.load(page), earlier.load(page)) >> (base - window.at());
-        let pairs = equal & (equal >> 1);
-        let mut runs = pairs & (pairs >> 2) & (pairs >> 4);
-        if base > Start::LAST - WINDOW {
-            runs &= (1 << (Start::LAST - base)) - 1;
+    let distance = found.at() - candidate.at();
+    let backward = equal_before(page, found, candidate).min(found.at() - block.anchor);
+    let mut base = found.at();
+    let mut equal = compare(simd, page, base, distance).unwrap_or((1 << SHORTEST) - 1);
+    let mut runs = runs(equal);
+    let mut start = base - backward;
+    let mut first = 1;
+    loop {
+        // The sum carries through the run: the bit behind it, or none if it ends with the window.
+        let end = equal.wrapping_add(first) & !equal;
+        let mut at = base + end.trailing_zeros() as usize;
+        if end == 0 {
+            at = extend(simd, page, at, distance);
         }
-        let mut done = 0;
-        loop {
-            let literals = (runs >> done).trailing_zeros() as usize;
-            if literals > NEAR {
-                if done > LAST_RUN {
-                    break;
-                }
+        block.sequence(start, distance, at);
+        insert(table, page, at - 2);
+        let mut next = runs & near(end);
+        if next == 0 {
+            if end.wrapping_sub(1) < 1 << LAST_RUN || at > Start::LAST {
                 return at;
             }
-            let start = done + literals;
-            done = start + (!(equal >> start)).trailing_zeros() as usize;
-            at = (base + done).min(MATCHES_END);
-            if done >= WINDOW {
-                at = extend(simd, page, at, distance);
-                block.sequence(base + start, distance, at);
-                break;
+            base = at;
+            let Some(mask) = compare(simd, page, base, distance) else { return at };
+            equal = mask;
+            runs = self::runs(equal);
+            next = runs & near(1);
+            if next == 0 {
+                return at;
             }
-            block.sequence(base + start, distance, at);
-            // The last literal, with which the next search may find this match again, and the end.
-            insert(table, page, base + start - 1);
-            insert(table, page, at - 2);
         }
+        start = base + next.trailing_zeros() as usize;
+        first = next & next.wrapping_neg();
     }
-    at
+}
+
+/// The bits from this one on at which a run begins near enough.
+#[inline(always)]
+fn near(bit: u64) -> u64 {
+    (bit << (NEAR + 1)).wrapping_sub(bit)
+}
+
+/// Which of the bytes from `base` on are equal to those at the distance; none if there are not enough
+/// before them to compare a whole window.
+#[inline(always)]
+fn compare<S: Simd>(simd: S, page: &Page, base: usize, distance: usize) -> Option<u64> {
+    if let Some(window) = FullWindow::new(base) {
+        let earlier = window.before(distance)?;
+        return Some(simd.equal(window.load(page), earlier.load(page)));
+    }
+    let window = Window::new_or_last(base);
+    let earlier = window.before(distance)?;
+    let equal = simd.equal(window.load(page), earlier.load(page)) >> (base - window.at());
+    Some(equal & ((1 << WINDOWS_END.saturating_sub(base)) - 1))
+}
+
+/// Where runs of [`RUN`] or more set bits go on for as many.
+#[inline(always)]
+fn runs(equal: u64) -> u64 {
+    let pairs = equal & (equal >> 1);
+    (pairs & (pairs >> 2)) & ((pairs >> 4) & (pairs >> 6))
 }
 
 /// The end of a match whose bytes before `at` are known to be equal.

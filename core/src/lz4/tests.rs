@@ -151,6 +151,38 @@ fn the_encoder_keeps_the_rules_for_the_end() {
 }
 
 #[test]
+fn short_sequences_of_every_shape() {
+    let shapes = (0..=16).flat_map(|count| (4..=36).map(move |short| (count, short)));
+    for ((count, short), offset) in shapes.flat_map(|shape| (1..=56).map(move |at| (shape, at))) {
+        let mut page: Page = core::array::from_fn(|i| (i * i / 7) as u8);
+        // Two of them, so that one may copy what the other has written.
+        let mut block = vec![0xf1, 64 - 15];
+        block.extend(&page[..64]);
+        block.extend([64, 0]);
+        page.copy_within(0..5, 64);
+        let mut at = 69;
+        for _ in 0..2 {
+            block.push(((count.min(15) << 4) | (short - 4).min(15)) as u8);
+            if count >= 15 {
+                block.push((count - 15) as u8);
+            }
+            block.extend(&page[at..at + count]);
+            block.extend([offset as u8, 0]);
+            if short >= 19 {
+                block.push((short - 19) as u8);
+            }
+            at += count;
+            (at..at + short).for_each(|to| page[to] = page[to - offset]);
+            at += short;
+        }
+        block.push(0xf0);
+        block.extend(length(4096 - at - 15));
+        block.extend(&page[at..]);
+        assert_eq!(decode(&block), Ok(page), "{count} literals, {short} from {offset} before");
+    }
+}
+
+#[test]
 fn what_is_no_block_is_refused() {
     assert_eq!(decode(&[]), Err("the block ends before its last literals"));
     assert_eq!(decode(&[0]), Err("the block ends before the page"));
