@@ -6,14 +6,29 @@
 //!
 //! A file holds 4096-byte pages, one behind the other; `FILE.zst` is decompressed first. Reference
 //! libraries stand beside ours in `cargo bench -p trueno-zram-core`.
-#![expect(clippy::print_stdout, reason = "a console program")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a console program")]
+
+use std::error::Error;
+use std::process::ExitCode;
 
 use trueno_zram_core::benchmark::{
     Benchmark, CompressorSubject, PageSet, Report, Subject, Synthetic, load_pages,
 };
 use trueno_zram_core::{Algorithm, CompressorBuilder};
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> ExitCode {
+    let Err(error) = run() else { return ExitCode::SUCCESS };
+    eprint!("compress_benchmark: {error}");
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        eprint!(": {source}");
+        cause = source.source();
+    }
+    eprintln!();
+    ExitCode::FAILURE
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
     let files: Vec<_> = std::env::args_os().skip(1).collect();
     let sets: Vec<PageSet> = if files.is_empty() {
         println!("No files given: made-up pages.\n");

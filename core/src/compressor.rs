@@ -64,43 +64,40 @@ impl CompressorBuilder {
         self
     }
 
-    /// A dictionary for `zstd`: any bytes, or what [`zstd::train`](crate::zstd::train) made. Pages
-    /// can be read back only with the same dictionary.
+    /// A dictionary for `zstd`: any 8 bytes or more, or what `zstd::train` made.
+    ///
+    /// Pages can be read back only with the same dictionary, and nothing in a page says which one that
+    /// is: with another one, or without, decompression mostly gives an error, but may also give a wrong
+    /// page and `Ok`.
     pub fn dictionary(mut self, dictionary: impl Into<Vec<u8>>) -> Self {
         self.dictionary = Some(dictionary.into());
         self
     }
 
-    /// Tables for `wm`, `wmhc` and `adaptive` in place of those that are built in, for measurements:
-    /// pages can be read back only with the same tables.
+    /// Tables for `wm`, `wmhc` and `adaptive` in place of those that are built in, for measurements.
+    ///
+    /// Pages can be read back only with the same tables: others give an error, or a wrong page and `Ok`.
     pub fn tables(mut self, tables: Arc<wm::Tables>) -> Self {
         self.tables = Some(tables);
         self
     }
 
-    /// Prepares tables, levels and dictionaries; no page costs an allocation afterwards.
+    /// Prepares tables, levels and dictionaries, so that no page has to.
     ///
     /// # Errors
     ///
-    /// A backend that this processor lacks, a level that the algorithm has not, a dictionary that it
-    /// does not take, an algorithm that this build lacks.
+    /// A backend that this processor lacks, a level that the algorithm has not, a setting that it does
+    /// not take, an algorithm that this build lacks.
     pub fn build(self) -> Result<PageCompressor> {
         let backend = match self.backend {
             Some(backend) if backend.is_available() => backend,
             Some(backend) => return Err(Error::BackendUnavailable(backend)),
             None => simd::default_backend()?,
         };
+        self.check_taken()?;
         let mut algorithm = self.algorithm;
         if let (Algorithm::Zstd { level }, Some(asked)) = (&mut algorithm, self.level) {
             *level = asked;
-        }
-        let takes_level =
-            matches!(algorithm, Algorithm::Zstd { .. } | Algorithm::Lz4Hc | Algorithm::Deflate);
-        if let (false, Some(level)) = (takes_level, self.level) {
-            return Err(Error::Level { algorithm, level, min: 0, max: 0 });
-        }
-        if self.dictionary.is_some() && !matches!(algorithm, Algorithm::Zstd { .. }) {
-            return Err(Error::Dictionary { what: "only zstd takes one" });
         }
         let engine = match algorithm {
             Algorithm::Lz4 => Engine::Lz4(lz4::Codec::new(backend)),
@@ -113,7 +110,7 @@ impl CompressorBuilder {
                 Engine::Zstd(zstd::Codec::new(level, self.dictionary.as_deref())?)
             }
             #[cfg(feature = "std")]
-            Algorithm::Lz4Hc => Engine::Lz4Hc(lz4hc::Codec::new(self.level)?),
+            Algorithm::Lz4Hc => Engine::Lz4Hc(lz4hc::Codec::new(self.level, backend)?),
             #[cfg(feature = "std")]
             Algorithm::Deflate => Engine::Deflate(deflate::Codec::new(self.level)?),
             #[cfg(not(feature = "std"))]
@@ -121,11 +118,26 @@ impl CompressorBuilder {
         };
         Ok(PageCompressor {
             algorithm,
-            backend,
             engine,
             #[cfg(feature = "std")]
             idle: std::sync::Mutex::default(),
         })
+    }
+
+    /// Refuses what would have no effect.
+    fn check_taken(&self) -> Result<()> {
+        use Algorithm::{Adaptive, Deflate, Lz4Hc, Wm, WmHc, Zstd};
+        let algorithm = self.algorithm;
+        let is_zstd = matches!(algorithm, Zstd { .. });
+        let takes_level = is_zstd || matches!(algorithm, Lz4Hc | Deflate);
+        let takes_tables = matches!(algorithm, Wm | WmHc | Adaptive);
+        let settings = [
+            ("level", self.level.is_some(), takes_level),
+            ("dictionary", self.dictionary.is_some(), is_zstd),
+            ("tables", self.tables.is_some(), takes_tables),
+        ];
+        let refused = settings.into_iter().find(|(_, is_set, is_taken)| *is_set && !*is_taken);
+        refused.map_or(Ok(()), |(setting, ..)| Err(Error::NotTaken { algorithm, setting }))
     }
 }
 
@@ -220,7 +232,6 @@ impl CompressedPage {
 /// Compresses and decompresses pages; shared by any number of threads.
 pub struct PageCompressor {
     algorithm: Algorithm,
-    backend: SimdBackend,
     engine: Engine,
     /// Scratch that `compress` and `decompress` used and that waits for their next call.
     #[cfg(feature = "std")]
@@ -231,7 +242,7 @@ impl fmt::Debug for PageCompressor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PageCompressor")
             .field("algorithm", &self.algorithm)
-            .field("backend", &self.backend)
+            .field("backend", &self.backend())
             .finish_non_exhaustive()
     }
 }
@@ -243,10 +254,17 @@ impl PageCompressor {
         self.algorithm
     }
 
-    /// Which instructions it uses; the codecs that are libraries choose theirs themselves.
+    /// Which code it runs: [`SimdBackend::Portable`] also for `lzo`, which has one only, and for the
+    /// codecs that are libraries, which choose theirs themselves.
     #[must_use]
-    pub const fn backend(&self) -> SimdBackend {
-        self.backend
+    pub fn backend(&self) -> SimdBackend {
+        match &self.engine {
+            Engine::Lz4(codec) => codec.backend(),
+            Engine::Wm(codec) => codec.backend(),
+            #[cfg(feature = "std")]
+            Engine::Lz4Hc(codec) => codec.backend(),
+            _ => SimdBackend::Portable,
+        }
     }
 
     /// Working memory for [`compress_into`](Self::compress_into) and
@@ -284,7 +302,9 @@ impl PageCompressor {
         };
         let len = match (&self.engine, &mut scratch.0) {
             (Engine::Lz4(codec), State::Lz4(state)) => codec.compress(page, state, out),
-            (Engine::Wm(codec), State::Wm(state)) => codec.compress(page, state, out),
+            (Engine::Wm(codec), State::Wm(state)) if codec.takes(state) => {
+                codec.compress(page, state, out)
+            }
             (Engine::Lzo(codec), State::Lzo(state)) => codec.compress(page, state, out),
             #[cfg(feature = "std")]
             (Engine::Zstd(codec), State::Zstd(state)) => codec.compress(page, state, out)?,
@@ -335,7 +355,7 @@ impl PageCompressor {
         })
     }
 
-    /// Compresses a page into bytes of its own.
+    /// Compresses a page into bytes of its own, which is the call's only allocation.
     ///
     /// # Errors
     ///
@@ -354,11 +374,11 @@ impl PageCompressor {
     ///
     /// # Errors
     ///
-    /// The page was made by another algorithm, or is damaged.
+    /// The page was made by another algorithm, or is damaged. (The level of `zstd` does not matter.)
     pub fn decompress(&self, compressed: &CompressedPage) -> Result<Page> {
         if compressed.algorithm.name() != self.algorithm.name() {
-            let what = "another algorithm made this page";
-            return Err(Error::Corrupt { algorithm: self.algorithm, what });
+            let (algorithm, made_by) = (self.algorithm, compressed.algorithm);
+            return Err(Error::OtherAlgorithm { algorithm, made_by });
         }
         let mut page = [0; PAGE_SIZE];
         self.with_scratch(|scratch| self.decompress_into(&compressed.data, scratch, &mut page))?;

@@ -76,7 +76,10 @@ impl Codec {
             Ok(PAGE_SIZE) => return Ok(()),
             Ok(_) => "the stream is shorter than a page",
             Err(DecompressionError::BadData) => "not a deflate stream",
-            Err(DecompressionError::InsufficientSpace) => "the stream is longer than a page",
+            // libdeflate goes on with zeroes where a stream is cut off.
+            Err(DecompressionError::InsufficientSpace) => {
+                "the stream is longer than a page, or cut off"
+            }
         };
         Err(Error::Corrupt { algorithm: Algorithm::Deflate, what })
     }

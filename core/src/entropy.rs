@@ -4,8 +4,9 @@
 //! does not tell which of two ordinary pages is smaller: on the pages of four processes (`corpus/`) its
 //! correlation with the size that `zstd 1` makes is 0.28, and 0.22 for [`estimate`]. It is good at one
 //! thing: what is encrypted, compressed already or random spreads its bytes evenly, and is found
-//! without trying ([`INCOMPRESSIBLE`]). Trying costs little too: `lz4` and `wm` give up early. Only in
-//! front of `zstd` or denser codecs, and where one page in eight is incompressible, the test pays.
+//! without trying ([`INCOMPRESSIBLE`]). Trying costs little too: `lz4`, `wm` and `zstd 1` give up early,
+//! the last after 2.7 µs. In front of that one the test pays where one page in five is incompressible,
+//! in front of `lz4hc` or `deflate` where one in thirty is.
 
 use crate::{PAGE_SIZE, Page};
 
@@ -22,7 +23,8 @@ pub const INCOMPRESSIBLE: f64 = 6.27;
 /// The entropy of single bytes, in bits per byte: 0 if all are equal (or there are none), 8 if each of
 /// the 256 values is there equally often.
 ///
-/// As exact as `f64` is. Takes any number of bytes, and about 4 µs for a page.
+/// As exact as `f64` is. Takes any number of bytes, and for a page 4 to 6 µs, two fifths of the time of
+/// `zstd 1`.
 ///
 /// ```
 /// use trueno_zram_core::entropy::shannon;
@@ -49,7 +51,7 @@ pub fn shannon(bytes: &[u8]) -> f64 {
     ((times_log2(all) - sum) / all).max(0.0)
 }
 
-/// The entropy of [`SAMPLE`] bytes of a page, in bits per byte, 0 to 8, in a tenth of the time.
+/// The entropy of [`SAMPLE`] bytes of a page, in bits per byte, 0 to 8, in an eighth of the time.
 ///
 /// These are 8 bytes of each 64, in another place of the 64 each time, since records have their
 /// pointers in the same place of each line. A sample has less entropy than the page that it is from, as

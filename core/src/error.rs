@@ -1,8 +1,9 @@
 //! What can go wrong.
 
+use alloc::string::String;
 use core::fmt;
 
-use crate::{Algorithm, SimdBackend};
+use crate::{Algorithm, SimdBackend, simd};
 
 /// A result of this crate.
 pub type Result<T> = core::result::Result<T, Error>;
@@ -25,14 +26,39 @@ pub enum Error {
         /// How many it has.
         got: usize,
     },
-    /// The scratch was made by a compressor of another algorithm or another dictionary.
+    /// The scratch was made by a compressor of another algorithm, level or dictionary.
     ForeignScratch,
+    /// The page was compressed by another algorithm than the compressor's.
+    OtherAlgorithm {
+        /// What the compressor reads.
+        algorithm: Algorithm,
+        /// What compressed the page.
+        made_by: Algorithm,
+    },
     /// There is no algorithm of this name.
-    UnknownAlgorithm,
-    /// There is no SIMD backend of this name (also when `TRUENO_SIMD` says so).
-    UnknownBackend,
+    UnknownAlgorithm {
+        /// The name.
+        name: String,
+    },
+    /// There is no SIMD backend of this name.
+    UnknownBackend {
+        /// The name.
+        name: String,
+    },
     /// This processor, or this build, does not have the SIMD backend.
     BackendUnavailable(SimdBackend),
+    /// The environment variable `TRUENO_SIMD` names no backend that this processor has.
+    Variable {
+        /// Its value.
+        value: String,
+    },
+    /// The algorithm has nothing to do with a setting of the builder.
+    NotTaken {
+        /// Which algorithm.
+        algorithm: Algorithm,
+        /// "level", "dictionary" or "tables".
+        setting: &'static str,
+    },
     /// The algorithm has no such level.
     Level {
         /// Which algorithm.
@@ -44,7 +70,7 @@ pub enum Error {
         /// The most it has.
         max: i32,
     },
-    /// The dictionary cannot be used: the algorithm takes none, or the library refused it.
+    /// The dictionary, or the file of tables, cannot be used.
     Dictionary {
         /// What was wrong.
         what: &'static str,
@@ -63,28 +89,53 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Corrupt { algorithm, what } => write!(f, "not a page of {algorithm}: {what}"),
+            Self::Corrupt { algorithm, what } => {
+                write!(f, "not a page of {}: {what}", algorithm.name())
+            }
             Self::BufferTooSmall { got } => {
                 write!(f, "the output has {got} bytes and needs {}", crate::BUFFER_SIZE)
             }
             Self::ForeignScratch => f.write_str("the scratch belongs to another compressor"),
-            Self::UnknownAlgorithm => f.write_str("no algorithm of this name"),
-            Self::UnknownBackend => {
-                f.write_str("no such SIMD backend; there are portable, avx2, avx512 and neon")
+            Self::OtherAlgorithm { algorithm, made_by } => {
+                let (reads, made) = (algorithm.name(), made_by.name());
+                write!(f, "a page of {made}, which a compressor for {reads} does not read")
+            }
+            Self::UnknownAlgorithm { name } => {
+                write!(f, "no algorithm has the name {name:?}; there are ")?;
+                list(f, Algorithm::ALL.map(Algorithm::name))?;
+                f.write_str(", and zstd with its level as zstd:3")
+            }
+            Self::UnknownBackend { name } => {
+                write!(f, "no SIMD backend has the name {name:?}; there are ")?;
+                list(f, SimdBackend::ALL.map(SimdBackend::name))
             }
             Self::BackendUnavailable(backend) => {
                 write!(f, "this processor or this build has no {backend}")
             }
+            Self::Variable { value } => {
+                let has = SimdBackend::ALL.into_iter().filter(|backend| backend.is_available());
+                write!(f, "{} is {value:?}; this processor has ", simd::VARIABLE)?;
+                list(f, has.map(SimdBackend::name))
+            }
+            Self::NotTaken { algorithm, setting } => {
+                write!(f, "{} takes no {setting}", algorithm.name())
+            }
             Self::Level { algorithm, level, min, max } => {
-                write!(f, "{algorithm} has levels from {min} to {max}, not {level}")
+                write!(f, "{} has levels from {min} to {max}, not {level}", algorithm.name())
             }
             Self::Dictionary { what } => write!(f, "the dictionary cannot be used: {what}"),
             Self::NotBuilt(algorithm) => {
-                write!(f, "built without {algorithm}: it needs the cargo feature `std`")
+                write!(f, "built without {}: it needs the cargo feature `std`", algorithm.name())
             }
             Self::Library { algorithm, what } => write!(f, "{algorithm}: {what}"),
         }
     }
+}
+
+fn list(f: &mut fmt::Formatter<'_>, names: impl IntoIterator<Item = &'static str>) -> fmt::Result {
+    let mut names = names.into_iter();
+    names.next().map_or(Ok(()), |first| f.write_str(first))?;
+    names.try_for_each(|name| write!(f, ", {name}"))
 }
 
 impl core::error::Error for Error {}

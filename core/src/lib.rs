@@ -14,6 +14,8 @@ mod error;
 #[cfg(feature = "std")]
 mod lz4hc;
 mod lzo;
+#[cfg(feature = "serde")]
+mod names;
 
 pub mod compat;
 pub mod entropy;

@@ -26,7 +26,7 @@ mod tests;
 
 use alloc::boxed::Box;
 #[cfg(feature = "std")]
-use alloc::vec::Vec;
+use alloc::{vec, vec::Vec};
 
 #[cfg(target_arch = "aarch64")]
 use self::primitive::Neon;
@@ -79,6 +79,19 @@ impl Codec {
             _ => None,
         };
         Self(found.unwrap_or(Instructions::Portable(Portable)))
+    }
+
+    /// The backend whose code runs.
+    pub(crate) const fn backend(&self) -> SimdBackend {
+        match self.0 {
+            Instructions::Portable(_) => SimdBackend::Portable,
+            #[cfg(target_arch = "aarch64")]
+            Instructions::Neon(_) => SimdBackend::Neon,
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx2(_) => SimdBackend::Avx2,
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx512(_) => SimdBackend::Avx512,
+        }
     }
 
     /// Compresses `page` into the first bytes of `out` and returns how many: 4096 or more if the page
@@ -136,10 +149,11 @@ impl Codec {
     }
 }
 
-/// Compresses a page into an LZ4 block, with the best instructions that the processor has and working
+/// Compresses a page into an LZ4 block, on the [default backend](simd::default_backend) and with working
 /// memory that belongs to the thread.
 ///
-/// A page that does not get smaller yields a block too, of at most 4114 bytes.
+/// A page that does not get smaller yields a block too, of 4097 to 4114 bytes: never of 4096, which
+/// [`PageCompressor`](crate::PageCompressor) takes for the page itself.
 ///
 /// # Errors
 ///
@@ -154,14 +168,38 @@ pub fn compress_tls(page: &Page) -> Result<Vec<u8>> {
     let len = STATE.with_borrow_mut(|state| {
         codec.compress_below(usize::MAX, page, state, &mut out).unwrap_or(0)
     });
+    if len == PAGE_SIZE {
+        return Ok(literals_only(page));
+    }
     Ok(out.get(..len).unwrap_or(&[]).to_vec())
+}
+
+/// The longest block that a page can have.
+#[cfg(feature = "std")]
+fn literals_only(page: &Page) -> Vec<u8> {
+    // 4096 is 15, 16 times 255, and 1.
+    let mut block = vec![0xf0];
+    block.extend([255; 16]);
+    block.push(1);
+    block.extend(page);
+    block
 }
 
 /// Restores a page from an LZ4 block that any encoder made from 4096 bytes.
 ///
+/// Only blocks are read here: what [`PageCompressor`](crate::PageCompressor) stores as it is, exactly 4096
+/// bytes, is none.
+///
 /// # Errors
 ///
-/// The block is damaged, or does not decode to exactly 4096 bytes; `page` is then all zero.
+/// The block is damaged, or does not decode to exactly 4096 bytes; or `TRUENO_SIMD` names a backend that
+/// there is not. `page` is then all zero.
 pub fn decompress(block: &[u8], page: &mut Page) -> Result<()> {
-    Codec::new(simd::detect().best()).restore(block, &mut [0; _], page)
+    match simd::default_backend() {
+        Ok(backend) => Codec::new(backend).restore(block, &mut [0; _], page),
+        Err(error) => {
+            page.fill(0);
+            Err(error)
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! What the processor can do, and which code is run on it.
 
+use alloc::borrow::ToOwned as _;
 use core::fmt;
 use core::str::FromStr;
 
@@ -7,7 +8,6 @@ use crate::{Error, Result};
 
 /// A set of instructions that the codecs have code for. All of them write and read the same bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum SimdBackend {
     /// Plain Rust: any processor.
     Portable,
@@ -54,11 +54,15 @@ impl fmt::Display for SimdBackend {
     }
 }
 
+#[cfg(feature = "serde")]
+crate::names::serialized_by_name!(SimdBackend);
+
 impl FromStr for SimdBackend {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        Self::ALL.into_iter().find(|backend| backend.name() == text).ok_or(Error::UnknownBackend)
+        let found = Self::ALL.into_iter().find(|backend| backend.name() == text);
+        found.ok_or_else(|| Error::UnknownBackend { name: text.to_owned() })
     }
 }
 
@@ -120,44 +124,52 @@ pub fn detect() -> Features {
     #[cfg(target_arch = "x86_64")]
     {
         let avx2 = has!("avx2", "bmi1", "bmi2", "lzcnt", "popcnt");
-        let avx512 = avx2
-            && has!("avx512f", "avx512bw", "avx512dq", "avx512vl")
-            && has!("avx512vbmi", "avx512vbmi2", "avx512bitalg", "avx512vpopcntdq");
-        Features { avx2, avx512, neon: false }
+        let avx512 = has!(
+            "avx512f",
+            "avx512bw",
+            "avx512dq",
+            "avx512vl",
+            "avx512vbmi",
+            "avx512vbmi2",
+            "avx512bitalg",
+            "avx512vpopcntdq"
+        );
+        Features { avx2, avx512: avx2 && avx512, neon: false }
     }
     #[cfg(not(target_arch = "x86_64"))]
     Features { avx2: false, avx512: false, neon: cfg!(target_arch = "aarch64") }
 }
 
 /// The environment variable that forces a backend, for tests and measurements.
+///
+/// It is read once a process, when a backend is first needed: a later change has no effect.
 pub const VARIABLE: &str = "TRUENO_SIMD";
 
-/// The backend to use where nobody asked for one: what `TRUENO_SIMD` names, else the best.
+/// The backend to use where nobody asked for one: what [`VARIABLE`] names, else the best (always the
+/// best without the feature `std`).
 ///
 /// # Errors
 ///
-/// The variable's value is no backend's name, or names one that this processor lacks.
+/// [`Error::Variable`]: the variable's value is no backend's name, or one's that this processor lacks.
 pub fn default_backend() -> Result<SimdBackend> {
     #[cfg(feature = "std")]
     {
         static ANSWER: std::sync::OnceLock<Result<SimdBackend>> = std::sync::OnceLock::new();
-        ANSWER
-            .get_or_init(|| match std::env::var_os(VARIABLE) {
-                Some(name) if !name.is_empty() => {
-                    let backend: SimdBackend =
-                        name.to_str().ok_or(Error::UnknownBackend)?.parse()?;
-                    if backend.is_available() {
-                        Ok(backend)
-                    } else {
-                        Err(Error::BackendUnavailable(backend))
-                    }
-                }
-                _ => Ok(detect().best()),
-            })
-            .clone()
+        ANSWER.get_or_init(asked_for).clone()
     }
     #[cfg(not(feature = "std"))]
     Ok(detect().best())
+}
+
+#[cfg(feature = "std")]
+fn asked_for() -> Result<SimdBackend> {
+    let value = std::env::var_os(VARIABLE).unwrap_or_default();
+    if value.is_empty() {
+        return Ok(detect().best());
+    }
+    let named = value.to_str().and_then(|name| name.parse().ok());
+    let available = named.filter(|backend: &SimdBackend| backend.is_available());
+    available.ok_or_else(|| Error::Variable { value: value.to_string_lossy().into_owned() })
 }
 
 #[cfg(test)]
@@ -169,7 +181,8 @@ mod tests {
         for backend in SimdBackend::ALL {
             assert_eq!(backend.name().parse(), Ok(backend));
         }
-        assert_eq!("sse2".parse::<SimdBackend>(), Err(Error::UnknownBackend));
+        let error = Error::UnknownBackend { name: "sse2".into() };
+        assert_eq!("sse2".parse::<SimdBackend>(), Err(error));
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! A stored page is one zstd frame in the library's *magicless* format, without content size,
 //! checksum and dictionary number: 2 bytes of header in place of the 7 of `ZSTD_compress`. The window
-//! is a page. Neither the kernel nor the `zstd` tool reads it without being told so.
+//! is a page. Neither the kernel nor the `zstd` tool reads it without being told so. Frames with those
+//! fields are read too; what is behind the frame is refused.
 //!
 //! # Levels
 //!
@@ -97,7 +98,8 @@ impl Codec {
 
     pub(crate) fn decompress(&self, data: &[u8], state: &mut State, page: &mut Page) -> Result<()> {
         let what = match self.contexts(state)?.decompress(data, page) {
-            Ok(PAGE_SIZE) => return Ok(()),
+            Ok(PAGE_SIZE) if frame_len(data) == Some(data.len()) => return Ok(()),
+            Ok(PAGE_SIZE) => "something is behind the frame",
             Ok(_) => "the frame is shorter than a page",
             Err(code) => zstd_safe::get_error_name(code),
         };
@@ -127,6 +129,33 @@ impl Codec {
 /// The library returns an error as its negative number.
 const fn is_too_small(code: zstd_safe::ErrorCode) -> bool {
     code == (ZSTD_ErrorCode::ZSTD_error_dstSize_tooSmall as usize).wrapping_neg()
+}
+
+/// The length of the frame that `data` begins with; nothing if it is cut off.
+///
+/// The library takes frames without content for nothing, as many as there are behind a page. This looks
+/// at lengths only: header and blocks of RFC 8878, 3.1.1.
+fn frame_len(data: &[u8]) -> Option<usize> {
+    let descriptor = *data.first()?;
+    let is_single_segment = descriptor & 0x20 != 0;
+    let window = usize::from(!is_single_segment);
+    let dictionary = [0, 1, 2, 4].get(usize::from(descriptor & 3))?;
+    let content_size = match descriptor >> 6 {
+        0 => usize::from(is_single_segment),
+        exponent => 1 << exponent,
+    };
+    let mut at = 1 + window + dictionary + content_size;
+    loop {
+        let &[low, middle, high] = data.get(at..)?.first_chunk()?;
+        let header = u32::from_le_bytes([low, middle, high, 0]);
+        let is_repeated_byte = header >> 1 & 3 == 1;
+        let size = if is_repeated_byte { 1 } else { usize::try_from(header >> 3).ok()? };
+        at += 3 + size;
+        if header & 1 != 0 {
+            let checksum = if descriptor & 4 != 0 { 4 } else { 0 };
+            return Some(at + checksum).filter(|len| *len <= data.len());
+        }
+    }
 }
 
 /// Makes a dictionary of at most `size` bytes from pages that are like those to come.

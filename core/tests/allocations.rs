@@ -149,6 +149,20 @@ fn no_page_allocates() {
     }
 }
 
+/// But the bytes that are returned: what a call needs beside them waits for the next call.
+#[test]
+fn calls_without_a_scratch_share_one() {
+    for algorithm in Algorithm::ALL {
+        let compressor = CompressorBuilder::new().algorithm(algorithm).build().expect("it builds");
+        let page = core::array::from_fn(|at| (at / 64) as u8);
+        let mut compressed = compressor.compress(&page).expect("compresses");
+        let calls = allocations(|| compressed = compressor.compress(&page).expect("compresses"));
+        assert_eq!(calls, 1, "{algorithm:?}");
+        let calls = allocations(|| assert_eq!(compressor.decompress(&compressed), Ok(page)));
+        assert_eq!(calls, 0, "{algorithm:?}");
+    }
+}
+
 #[test]
 fn no_page_allocates_at_other_levels() {
     for (algorithm, level) in [

@@ -124,8 +124,7 @@ fn damage_means_the_same_to_both() {
             FAMILY.map(|algorithm| compressor(algorithm, codecs[0].backend()).compress(page))
         })
         .map(|compressed| compressed.expect("it works").data)
-        // What LZ4 and zstd refuse is their documents' business.
-        .filter(|data| data[0] >= 0x10 && data.len() < PAGE_SIZE)
+        .filter(|data| data.len() < PAGE_SIZE)
         .collect();
     let mut accepted = 0;
     let inputs = if cfg!(debug_assertions) { 3000 } else { 100_000 };
@@ -133,9 +132,6 @@ fn damage_means_the_same_to_both() {
         let mut data = valid[random.below(valid.len())].clone();
         let other = &valid[random.below(valid.len())];
         common::mutate::mutate(&mut random, &mut data, other);
-        if matches!(data.first(), Some(3 | 4)) {
-            continue;
-        }
         let decoded = decoder.decode(&data).map(|decoded| decoded.page);
         let same = by_codec(&codecs, &data) == decoded.clone().ok();
         assert!(same, "{:?}: {data:02x?}", decoded.err());

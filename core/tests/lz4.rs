@@ -10,8 +10,12 @@
     reason = "lengths of a page, and numbers below 256"
 )]
 
+mod common;
+
 use std::path::Path;
 
+use common::corpora;
+use trueno_zram_core::benchmark::load_pages;
 use trueno_zram_core::{
     Algorithm, BUFFER_SIZE, CompressorBuilder, Encoded, Page, PageCompressor, SimdBackend, lz4,
 };
@@ -117,6 +121,29 @@ fn pages_of_processes() {
     assert!(total.0 <= total.1, "ours {}, C {}", total.0, total.1);
 }
 
+/// Text and media are not made of words, and still no program's pages take much more than in LZ4.
+#[test]
+fn nowhere_is_wm_much_larger_than_c_lz4() {
+    let files = corpora::files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../corpus"));
+    assert!(files.len() > 40, "{files:?}");
+    let wm = CompressorBuilder::new().algorithm(Algorithm::Wm).build().expect("it builds");
+    let (mut scratch, mut out) = (wm.scratch(), [0; BUFFER_SIZE]);
+    let mut worst = Vec::new();
+    for file in &files {
+        let pages = load_pages(file).expect("a file of the corpus").pages;
+        let (mut ours, mut c) = (0, 0);
+        for page in &pages {
+            ours += wm.compress_into(page, &mut scratch, &mut out).expect("it compresses").len();
+            c += c_compress(page).len().min(4096);
+        }
+        worst.push((ours as f64 / c as f64, file.display()));
+    }
+    worst.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+    worst.truncate(3);
+    println!("{worst:.3?}");
+    assert!(worst[0].0 <= 1.02, "bytes of wm over those of C lz4: {worst:.3?}");
+}
+
 /// Numbers that are the same in every run (xorshift64).
 struct Random(u64);
 
@@ -130,7 +157,7 @@ impl Random {
 }
 
 fn text() -> Vec<Page> {
-    let text = include_bytes!("../../LICENSE-APACHE").repeat(4);
+    let text = include_bytes!("../LICENSE-APACHE").repeat(4);
     // Steps that are no multiple of anything, so that pages begin anywhere in it.
     (0..8).map(|i| *text[i * 1237..].first_chunk().expect("a page")).collect()
 }

@@ -12,6 +12,7 @@ use common::{Rigor, pages};
 use trueno_zram_core::{Algorithm, PAGE_SIZE, Page};
 
 /// Of so many pages a debug build takes one.
+#[cfg(feature = "std")]
 const SAMPLE: usize = 29;
 
 const OURS: &[Algorithm] =

@@ -94,6 +94,49 @@ fn unsafe_code_is_in_the_listed_islands() {
     }
 }
 
+/// Code for a processor's instructions runs where `simd::detect` found its backend, so what it is
+/// compiled for must be what is asked for there.
+#[test]
+fn simd_code_is_compiled_for_what_is_detected() {
+    let detect = read("core/src/simd.rs");
+    let detected = |backend: &str| -> BTreeSet<String> {
+        let list = detect.split(&format!("let {backend} =")).nth(1).expect("the backend");
+        let list = list.split(';').next().expect("its end");
+        quoted(list).into_iter().flat_map(features).collect()
+    };
+    let mut avx2 = detected("avx2");
+    assert!(!avx2.is_empty());
+    // Part of AVX2 by definition.
+    avx2.insert("ssse3".to_owned());
+    let avx512 = &detected("avx512") | &avx2;
+    let mut seen = 0;
+    for path in sources().iter().filter(|path| path.starts_with("core/src/")) {
+        let text = read(path);
+        let enables =
+            |line: &&str| line.contains("target_feature(enable") || line.contains("code!(");
+        for line in text.lines().filter(enables) {
+            for list in quoted(line).into_iter().filter(|list| *list != "neon") {
+                let compiled: BTreeSet<_> = features(list).collect();
+                let is_avx512 = path.contains("avx512") || list.contains("avx512");
+                let asked_for = if is_avx512 { &avx512 } else { &avx2 };
+                let missing: Vec<_> = compiled.difference(asked_for).collect();
+                assert!(missing.is_empty(), "{path}: {missing:?} is not asked for in simd.rs");
+                seen += compiled.len();
+            }
+        }
+    }
+    assert!(seen > 20, "only {seen} features found");
+}
+
+/// What is between double quotes.
+fn quoted(text: &str) -> Vec<&str> {
+    text.split('"').skip(1).step_by(2).collect()
+}
+
+fn features(list: &str) -> impl Iterator<Item = String> {
+    list.split(',').map(|feature| feature.trim().to_owned())
+}
+
 #[test]
 fn files_stay_readable() {
     for path in sources() {
@@ -117,7 +160,17 @@ fn every_dependency_is_argued_for() {
 
 #[test]
 fn documents_name_files_that_exist() {
-    for document in ["README.md", "CONTRIBUTING.md", "docs/ARCHITECTURE.md", "docs/COMPAT.md"] {
+    const DOCUMENTS: [&str; 8] = [
+        "README.md",
+        "CONTRIBUTING.md",
+        "core/README.md",
+        "docs/ARCHITECTURE.md",
+        "docs/BENCHMARKS.md",
+        "docs/COMPAT.md",
+        "docs/DEPENDENCIES.md",
+        "docs/FORMAT-WM.md",
+    ];
+    for document in DOCUMENTS {
         let text = read(document);
         let names = text.split('`').skip(1).step_by(2);
         let ends = [".rs", ".md", ".8", "/"];

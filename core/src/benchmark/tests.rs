@@ -2,6 +2,8 @@
 
 use std::borrow::ToOwned as _;
 use std::boxed::Box;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::string::ToString as _;
 use std::time::Duration;
 use std::vec::Vec;
@@ -110,6 +112,62 @@ fn what_is_timed_must_be_what_was_verified() {
     let fake = Fake { grows_after: 70, ..Fake::GOOD };
     let result = run(Benchmark::new().rounds(1), &numbered(40), fake);
     assert!(matches!(result, Err(Error::Unsteady { .. })), "{result:?}");
+}
+
+/// Notes each call, and is slow in one block of every round: in block `round % 2`.
+struct Sluggish {
+    name: &'static str,
+    round: Rc<Cell<usize>>,
+    calls: Rc<RefCell<Vec<&'static str>>>,
+}
+
+const PAUSE: Duration = Duration::from_millis(25);
+
+impl Sluggish {
+    fn call(&self, page: &Page) {
+        self.calls.borrow_mut().push(self.name);
+        let number = usize::from(page[0]);
+        if number.is_multiple_of(BLOCK) && number / BLOCK == self.round.get() % 2 {
+            std::thread::sleep(PAUSE);
+        }
+    }
+}
+
+impl Subject for Sluggish {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn compress(&mut self, page: &Page, out: &mut [u8]) -> Option<usize> {
+        self.call(page);
+        out[..64].copy_from_slice(&page[..64]);
+        Some(64)
+    }
+
+    fn decompress(&mut self, data: &[u8], page: &mut Page) -> bool {
+        page.fill(0);
+        page[..data.len()].copy_from_slice(data);
+        self.call(page);
+        true
+    }
+}
+
+#[test]
+fn codecs_take_turns_and_each_block_counts_with_its_fastest_round() {
+    let (round, calls) = (Rc::new(Cell::new(0)), Rc::new(RefCell::new(Vec::new())));
+    let subject = |name| -> Box<dyn Subject> {
+        Box::new(Sluggish { name, round: round.clone(), calls: calls.clone() })
+    };
+    let set = numbered(u64::try_from(2 * BLOCK).unwrap());
+    let mut subjects = [subject("a"), subject("b")];
+    let watch = |progress: super::Progress<'_>| round.set(progress.round);
+    let report = Benchmark::new().rounds(4).run(&set, &mut subjects, watch).unwrap();
+    for row in &report.rows {
+        // No round was faster than that, but each block had two rounds that were.
+        assert!(row.compress < PAUSE && row.decompress < PAUSE, "{row:?}");
+    }
+    let turns = calls.borrow().chunk_by(|a, b| a == b).map(|turn| turn[0]).collect::<Vec<_>>();
+    assert_eq!(turns.concat(), "ab".repeat(1 + 4), "the round that verifies, and four");
 }
 
 #[test]

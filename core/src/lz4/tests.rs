@@ -289,6 +289,24 @@ fn a_limit_is_kept() {
     }
 }
 
+/// Where [`crate::PageCompressor`] is asked, 4096 bytes are the page itself.
+#[cfg(feature = "std")]
+#[test]
+fn no_block_is_as_long_as_a_page() {
+    let mut random = Random::new(17);
+    let noise: Page = core::array::from_fn(|_| random.below(256) as u8);
+    let mut exact = 0;
+    for len in 8..40 {
+        let mut page = noise;
+        page.copy_within(100..100 + len, 2000);
+        exact += usize::from(encode(&page).len() == 4096);
+        let block = crate::lz4::compress_tls(&page).unwrap();
+        assert_ne!(block.len(), 4096);
+        assert_eq!(decode(&block), Ok(page), "{len}");
+    }
+    assert!(exact > 0, "no page to try it on");
+}
+
 #[test]
 fn the_table_of_one_page_is_not_that_of_the_next() {
     let page = mixed();

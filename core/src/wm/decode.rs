@@ -2,7 +2,7 @@
 
 use super::opaque::opaque;
 use super::state::{FIRST_DISTANCES, HALF, LANE_WORDS, PerWord, State, WORDS};
-use super::tables::{Decoded, Tables, WINDOW};
+use super::tables::{Decoded, SymbolTable, Tables, WINDOW};
 use super::{HEADER, corrupt};
 use crate::{PAGE_SIZE, Result};
 
@@ -95,7 +95,7 @@ pub(super) fn lanes(state: &mut State, tables: &Tables, data: &[u8]) -> Result<L
     let [first, second, third] = lens.map(usize::from);
     let starts = [HEADER, HEADER + first, HEADER + first + second, HEADER + first + second + third];
     let [mut first, mut second, mut third, mut fourth] = starts.map(Lane::new);
-    let codes = tables.decode.get(table).unwrap_or(&tables.decode[0]);
+    let codes = &tables.symbols(table).decode;
     let entries = state.entries.first_chunk_mut::<WORDS>();
     let entries = entries.map(|entries| entries.as_chunks_mut::<LANE_WORDS>().0);
     let Some([a, b, c, d]) = entries else { return Err(corrupt("no room")) };
@@ -130,8 +130,7 @@ pub(super) struct Lanes {
 /// Masks and kinds from the entries that [`lanes`] found.
 #[inline(always)]
 pub(super) fn unpack(state: &mut State, tables: &Tables, table: usize) {
-    let masks = tables.masks.get(table).unwrap_or(&tables.masks[0]);
-    let kinds = tables.kinds.get(table).unwrap_or(&tables.kinds[0]);
+    let SymbolTable { masks, kinds, .. } = tables.symbols(table);
     let entries = state.entries.first_chunk::<WORDS>();
     let words = (state.masks.first_chunk_mut(), state.kinds.first_chunk_mut());
     let (Some(entries), (Some(masks_out), Some(kinds_out))) = (entries, words) else { return };

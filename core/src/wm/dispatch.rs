@@ -17,6 +17,10 @@ impl Backend {
         backend.is_available().then_some(Self(backend))
     }
 
+    pub(super) const fn get(self) -> SimdBackend {
+        self.0
+    }
+
     pub(super) const fn portable() -> Self {
         Self(SimdBackend::Portable)
     }

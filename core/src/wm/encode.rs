@@ -23,8 +23,7 @@ pub(super) fn symbols(
         *symbol = u16::from(*kind) << 8 | u16::from(*mask);
     }
     let table = pick(state, tables);
-    let codes = tables.encode.get(table).unwrap_or(&tables.encode[0]);
-    let lens = lanes(state, codes);
+    let lens = lanes(state, &tables.symbols(table).encode);
     let [first, second, third, _] = lens;
     let header = [tag | table.to_le_bytes()[0], first, second, third];
     let mut end = HEADER;
@@ -53,6 +52,7 @@ pub(super) fn symbols(
 #[inline(always)]
 fn pick(state: &State, tables: &Tables) -> usize {
     let Some(symbols) = state.symbols.first_chunk::<WORDS>() else { return 0 };
+    let Some(costs) = tables.cost.first_chunk::<SYMBOLS>() else { return 0 };
     let mut sums: Costs = [0; TABLES / 4];
     for symbols in symbols.as_chunks::<16>().0 {
         // One word of each four, each time another: the fields of a structure come round every 2, 4
@@ -60,7 +60,7 @@ fn pick(state: &State, tables: &Tables) -> usize {
         let [a, _, _, _, _, b, _, _, _, _, c, _, _, _, _, d] = *symbols;
         for symbol in [a, b, c, d] {
             let symbol = usize::from(symbol) & (SYMBOLS - 1);
-            let [low, high] = tables.cost.get(symbol).copied().unwrap_or_default();
+            let [low, high] = costs.get(symbol).copied().unwrap_or_default();
             // 128 times 75 bits: no sum reaches into the next.
             let [low_sum, high_sum] = sums;
             sums = [low_sum + low, high_sum + high];

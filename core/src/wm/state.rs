@@ -60,7 +60,7 @@ impl Padded {
 /// One entry a word, and room for vectors that overshoot.
 pub(crate) type PerWord<T> = [T; WORDS + SLACK];
 
-/// Working memory of the word-mask codec; about 25 KiB.
+/// Working memory of the word-mask codec; about 58 KiB.
 ///
 /// Nothing in it is input of the next page: what a stage reads, an earlier stage of the same page
 /// has written, or nobody ever writes (the padding).

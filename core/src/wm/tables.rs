@@ -3,6 +3,7 @@
 //! A table file holds code lengths only, four bits each; codes are canonical. See
 //! `docs/FORMAT-WM.md`, "Tables".
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -41,21 +42,29 @@ pub const NAMES: usize = 256;
 /// One number of sixteen bits for each table, four of them in a word, so that two additions sum all.
 pub(crate) type Costs = [u64; TABLES / 4];
 
-/// The tables of the word-mask format, ready for use: about 170 KiB.
+/// The tables of the word-mask format, ready for use: 142 KiB.
+///
+/// In parts, each small enough to be made on the stack of any thread.
 #[derive(Clone)]
-#[repr(align(64))]
 pub struct Tables {
-    pub(crate) encode: [[Code; SYMBOLS]; TABLES],
-    pub(crate) decode: [[Decoded; WINDOW]; TABLES],
-    /// Mask and kind of each name.
-    pub(crate) masks: [[u8; NAMES]; TABLES],
-    pub(crate) kinds: [[u8; NAMES]; TABLES],
-    /// Bits that each table takes for a symbol, literals included: sixteen bits for each table.
-    pub(crate) cost: [Costs; SYMBOLS],
+    symbols: [Box<SymbolTable>; TABLES],
+    /// Bits that each table takes for each symbol, literals included: sixteen bits for each table.
+    pub(crate) cost: Box<[Costs]>,
     /// `len | code << 16`, indexed by `delta | class << 8`.
     pub(crate) literal_encode: [u32; 256 * CLASSES],
     /// `len | delta << 8`.
     pub(crate) literal_decode: [[u16; WINDOW]; CLASSES],
+}
+
+/// One of the tables that a page can choose from.
+#[derive(Clone)]
+#[repr(align(64))]
+pub(crate) struct SymbolTable {
+    pub(crate) encode: [Code; SYMBOLS],
+    pub(crate) decode: [Decoded; WINDOW],
+    /// Mask and kind of each name.
+    pub(crate) masks: [u8; NAMES],
+    pub(crate) kinds: [u8; NAMES],
 }
 
 impl core::fmt::Debug for Tables {
@@ -128,13 +137,17 @@ impl Tables {
         MAGIC.into_iter().chain(pairs).collect()
     }
 
+    /// The table with this number, of which three bits count.
+    #[inline(always)]
+    pub(crate) fn symbols(&self, number: usize) -> &SymbolTable {
+        let [first, ..] = &self.symbols;
+        self.symbols.get(number % TABLES).unwrap_or(first)
+    }
+
     fn empty() -> Self {
         Self {
-            encode: [[0; SYMBOLS]; TABLES],
-            decode: [[0; WINDOW]; TABLES],
-            masks: [[0; NAMES]; TABLES],
-            kinds: [[0; NAMES]; TABLES],
-            cost: [[0; TABLES / 4]; SYMBOLS],
+            symbols: core::array::from_fn(|_| Box::new(SymbolTable::EMPTY)),
+            cost: vec![Costs::default(); SYMBOLS].into_boxed_slice(),
             literal_encode: [0; 256 * CLASSES],
             literal_decode: [[0; WINDOW]; CLASSES],
         }
@@ -153,37 +166,15 @@ impl Tables {
         tables
     }
 
-    fn set_symbols(&mut self, table: usize, lens: &[u8], codes: &[u16]) {
+    fn set_symbols(&mut self, number: usize, lens: &[u8], codes: &[u16]) {
         let stand_ins = stand_ins(lens);
-        if let Some(encode) = self.encode.get_mut(table) {
-            for (slot, stand_in) in encode.iter_mut().zip(&stand_ins) {
-                let at = usize::from(*stand_in);
-                let bits = codes.get(at).copied().unwrap_or(0);
-                let len = lens.get(at).copied().unwrap_or(0);
-                let [mask, _] = stand_in.to_le_bytes();
-                *slot = u32::from(len) | u32::from(mask) << 8 | u32::from(bits) << 16;
-            }
-        }
         for (costs, stand_in) in self.cost.iter_mut().zip(&stand_ins) {
-            if let Some(four) = costs.get_mut(table / 4) {
-                *four |= u64::from(price(lens, usize::from(*stand_in))) << (16 * (table % 4));
+            if let Some(four) = costs.get_mut(number / 4) {
+                *four |= u64::from(price(lens, usize::from(*stand_in))) << (16 * (number % 4));
             }
         }
-        let named: Vec<u16> =
-            (0_u16..).zip(lens).filter(|(_, len)| **len > 0).map(|(symbol, _)| symbol).collect();
-        let names = self.masks.iter_mut().zip(&mut self.kinds).nth(table);
-        if let Some((masks, kinds)) = names {
-            for ((mask, kind), symbol) in masks.iter_mut().zip(kinds).zip(&named) {
-                [*mask, *kind] = symbol.to_le_bytes();
-            }
-        }
-        if let Some(decode) = self.decode.get_mut(table) {
-            spread(lens, codes, |at, symbol, len| {
-                let name = named.binary_search(&symbol).unwrap_or(0);
-                if let Some(entry) = decode.get_mut(at) {
-                    *entry = u16::from(len) | u16::from(name.to_le_bytes()[0]) << 8;
-                }
-            });
+        if let Some(table) = self.symbols.get_mut(number) {
+            table.set(lens, codes, &stand_ins);
         }
     }
 
@@ -200,6 +191,32 @@ impl Tables {
                 }
             });
         }
+    }
+}
+
+impl SymbolTable {
+    const EMPTY: Self =
+        Self { encode: [0; SYMBOLS], decode: [0; WINDOW], masks: [0; NAMES], kinds: [0; NAMES] };
+
+    fn set(&mut self, lens: &[u8], codes: &[u16], stand_ins: &[u16]) {
+        for (slot, stand_in) in self.encode.iter_mut().zip(stand_ins) {
+            let at = usize::from(*stand_in);
+            let bits = codes.get(at).copied().unwrap_or(0);
+            let len = lens.get(at).copied().unwrap_or(0);
+            let [mask, _] = stand_in.to_le_bytes();
+            *slot = u32::from(len) | u32::from(mask) << 8 | u32::from(bits) << 16;
+        }
+        let named: Vec<u16> =
+            (0_u16..).zip(lens).filter(|(_, len)| **len > 0).map(|(symbol, _)| symbol).collect();
+        for ((mask, kind), symbol) in self.masks.iter_mut().zip(&mut self.kinds).zip(&named) {
+            [*mask, *kind] = symbol.to_le_bytes();
+        }
+        spread(lens, codes, |at, symbol, len| {
+            let name = named.binary_search(&symbol).unwrap_or(0);
+            if let Some(entry) = self.decode.get_mut(at) {
+                *entry = u16::from(len) | u16::from(name.to_le_bytes()[0]) << 8;
+            }
+        });
     }
 }
 
@@ -274,6 +291,9 @@ fn stand_ins(lens: &[u8]) -> Vec<u16> {
 mod tests {
     use super::*;
 
+    /// What is enough without optimisation; with it, half of that is.
+    const STACK: usize = 256 << 10;
+
     #[test]
     fn only_complete_codes_are_taken() {
         assert_eq!(canonical(&[1, 2, 2]), Some(vec![0, 1, 3]));
@@ -290,6 +310,22 @@ mod tests {
         (lens[0xff], lens[0x0f], lens[0x03]) = (2, 2, 1);
         let best = stand_ins(&lens);
         assert_eq!((best[0x01], best[0x03], best[0x04], best[0x10]), (0x03, 0x03, 0x0f, 0xff));
+    }
+
+    /// 142 KiB in one piece would need two or three times as much stack, depending on the compiler.
+    #[test]
+    fn small_stacks_are_enough() {
+        let codecs = || {
+            for algorithm in [crate::Algorithm::Wm, crate::Algorithm::WmHc] {
+                let tables = Tables::from_bytes(include_bytes!("tables/v1.wmt")).unwrap();
+                let builder = crate::CompressorBuilder::new().algorithm(algorithm);
+                let codec = builder.tables(Arc::new(tables)).build().unwrap();
+                let compressed = codec.compress(&[7; crate::PAGE_SIZE]).unwrap();
+                assert_eq!(codec.decompress(&compressed), Ok([7; crate::PAGE_SIZE]));
+            }
+        };
+        let thread = std::thread::Builder::new().stack_size(STACK);
+        thread.spawn(codecs).unwrap().join().unwrap();
     }
 
     #[test]

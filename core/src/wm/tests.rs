@@ -8,8 +8,8 @@ use alloc::vec::Vec;
 
 use super::dispatch::Backend;
 use super::state::{State, WORDS};
-use super::{Effort, HEADER, Tables};
-use crate::{BUFFER_SIZE, PAGE_SIZE, Page, SimdBackend};
+use super::{Codec, Effort, HEADER, Tables, inner_format};
+use crate::{Algorithm, BUFFER_SIZE, PAGE_SIZE, Page, SimdBackend};
 
 /// A generator of numbers that look random (xorshift64*), the same ones in each run.
 struct Numbers(u64);
@@ -79,6 +79,23 @@ fn sparse(numbers: &mut Numbers, one_of: u64) -> Page {
 fn text(numbers: &mut Numbers) -> Page {
     let list = *b"etaoin shrdlu.\n";
     page_of(|_| u64::from_le_bytes([(); 8].map(|()| list[numbers.below(15) as usize])))
+}
+
+/// Sentences of a few words in the first `len` bytes, as LZ4 and zstd like them.
+fn sentences(numbers: &mut Numbers, len: usize) -> Page {
+    let list: Vec<u64> = (0..80).map(|_| numbers.next()).collect();
+    let mut page = [0; PAGE_SIZE];
+    let mut at = 0;
+    while at < len {
+        let word = numbers.pick(&list);
+        for letter in word.to_le_bytes().into_iter().take(3 + (word % 6) as usize) {
+            page[at] = b'a' + letter % 26;
+            at += 1;
+        }
+        page[at] = b' ';
+        at += 1;
+    }
+    page
 }
 
 fn pages() -> Vec<(String, Page)> {
@@ -220,4 +237,42 @@ fn backends_agree_on_damaged_pages() {
         }
     }
     assert!(both[0] > 300 && both[1] > 300, "{both:?}: both outcomes are to be tested");
+}
+
+#[test]
+fn what_lz4_takes_runs_on_the_same_backend() {
+    for (backend, _) in others() {
+        let codec = Codec::new(Algorithm::Wm, backend, None).unwrap();
+        assert_eq!((codec.backend(), codec.lz4.backend()), (backend, backend));
+    }
+}
+
+/// How many literals there are decides whether another codec is asked, and the smaller result stays.
+#[test]
+fn text_is_left_to_others() {
+    let mut numbers = Numbers(0x0bad_cafe_0bad_cafe);
+    let zstd = if cfg!(feature = "std") { "zstd" } else { "lz4" };
+    let cases = [
+        ("little text", sentences(&mut numbers, 1500), 1000..1600, ["words", "dense words"]),
+        ("some text", sentences(&mut numbers, 2400), 1601..2201, ["lz4", zstd]),
+        ("text", sentences(&mut numbers, 3800), 2201..3800, ["lz4", zstd]),
+        // As many literals as text has, but no four equal bytes.
+        ("noise", page_of(|_| numbers.next() | 0xffff_ff00_0000_0000), 2201..2700, ["words"; 2]),
+    ];
+    let mut out = Box::new([0; BUFFER_SIZE]);
+    let mut state = State::new();
+    for (name, page, literals, formats) in cases {
+        for (algorithm, format) in [Algorithm::Wm, Algorithm::WmHc].into_iter().zip(formats) {
+            let is_dense = algorithm == Algorithm::WmHc;
+            let effort = if is_dense { Effort::Dense } else { Effort::Fast };
+            let chosen = Backend::portable().analyse(&page, &mut state, effort);
+            assert!(literals.contains(&chosen.literals), "{name}, {algorithm}: {chosen:?}");
+            let codec = Codec::new(algorithm, SimdBackend::Portable, None).unwrap();
+            let len = codec.compress(&page, &mut codec.scratch(), &mut out);
+            assert_eq!(inner_format(&out[..len]), Some(format), "{name}, {algorithm}");
+            let words = written(Backend::portable(), &page, &mut state, effort);
+            let words = words.map_or(PAGE_SIZE, |words| words.len());
+            assert!(len <= words, "{name}, {algorithm}: {len} in place of {words}");
+        }
+    }
 }

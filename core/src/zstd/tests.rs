@@ -100,6 +100,44 @@ fn frames_of_another_length_are_refused() {
     assert!(codec.decompress(&[], &mut state, &mut [0; PAGE_SIZE]).is_err());
 }
 
+/// With any of the fields that a frame may have, of one block or of two, and of a byte that is repeated.
+#[test]
+fn frames_of_others_are_read_to_their_end_and_nothing_behind_it() {
+    use zstd_safe::CParameter::{
+        ChecksumFlag, ContentSizeFlag, Format, TargetCBlockSize, WindowLog,
+    };
+    let codec = Codec::new(1, None).expect("a level");
+    let (mut state, mut back) = (codec.state(), [0; PAGE_SIZE]);
+    let mut flat = page(5);
+    flat[PAGE_SIZE / 2..].fill(7);
+    for (content, [size, sum]) in [page(5), noise(5), [7; PAGE_SIZE], flat]
+        .iter()
+        .flat_map(|content| [0, 1, 2, 3].map(|bits| (content, [bits & 1 != 0, bits & 2 != 0])))
+    {
+        let mut encoder = zstd_safe::CCtx::create();
+        let magicless = Format(zstd_safe::FrameFormat::Magicless);
+        let blocks = TargetCBlockSize(1340);
+        for parameter in
+            [magicless, ContentSizeFlag(size), ChecksumFlag(sum), WindowLog(12), blocks]
+        {
+            encoder.set_parameter(parameter).expect("a parameter");
+        }
+        let mut frame = Vec::with_capacity(5000);
+        encoder.compress2(&mut frame, content).expect("compresses");
+        assert_eq!(codec.decompress(&frame, &mut state, &mut back), Ok(()), "{size} {sum}");
+        assert_eq!(&back, content);
+        // A frame without content, and half of its header: the library passes over the first.
+        for behind in [&[0, 16, 1, 0, 0][..], &[0, 16]] {
+            let longer = [&frame[..], behind].concat();
+            let result = codec.decompress(&longer, &mut state, &mut back);
+            assert!(matches!(result, Err(Error::Corrupt { .. })), "{size} {sum}: {result:?}");
+            let longer = [behind, &frame[..]].concat();
+            let result = codec.decompress(&longer, &mut state, &mut back);
+            assert!(matches!(result, Err(Error::Corrupt { .. })), "{size} {sum}: {result:?}");
+        }
+    }
+}
+
 #[test]
 fn dictionaries_help_and_are_needed_to_read() {
     let samples: Vec<_> = (0..200).map(page).collect();

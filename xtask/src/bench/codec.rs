@@ -10,7 +10,7 @@ use crate::workspace::Workspace;
 const PICTURE: &str = "docs/codecs.svg";
 
 /// Runs the benchmark of `trueno-zram-core` with `options`; without any, everything that
-/// docs/BENCHMARKS.md records, picture included.
+/// docs/BENCHMARKS.md records, and the picture in it is drawn anew.
 pub(crate) fn run(workspace: &Workspace, options: &[OsString]) -> anyhow::Result<ExitCode> {
     let mut command = workspace.cargo(["bench", "--quiet", "-p", "trueno-zram-core"]);
     command.args(["--features", "serde", "--bench", "codecs", "--"]);
@@ -20,5 +20,8 @@ pub(crate) fn run(workspace: &Workspace, options: &[OsString]) -> anyhow::Result
     }
     command.args(options);
     process::run(&mut command)?;
+    if options.is_empty() {
+        println!("\n{PICTURE}: drawn anew");
+    }
     Ok(ExitCode::SUCCESS)
 }

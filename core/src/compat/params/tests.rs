@@ -3,7 +3,6 @@ use alloc::string::ToString;
 use proptest::prelude::*;
 
 use super::*;
-use crate::Error;
 
 fn parse(text: &str) -> Result<Params, ParamsError> {
     text.parse()
@@ -120,7 +119,7 @@ fn levels_reach_the_codec() {
     }
     for refused in ["zstd level=23", "lz4hc level=17", "lz4hc level=0", "deflate level=0"] {
         let error = level(&alloc::format!("algo={refused}"));
-        assert!(matches!(error, Ok(Some(Error::Level { .. }))), "{refused}: {error:?}");
+        assert!(matches!(error, Ok(Some(crate::Error::Level { .. }))), "{refused}: {error:?}");
     }
 }
 

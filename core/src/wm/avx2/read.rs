@@ -16,7 +16,7 @@ use super::{GROUP, VECTOR};
 use crate::wm::decode::{self, FIRST, Parts, RULES};
 use crate::wm::opaque::opaque;
 use crate::wm::state::{FIRST_DISTANCES, HALF, SLACK, State, WORDS};
-use crate::wm::tables::{NAMES, Tables};
+use crate::wm::tables::{NAMES, SymbolTable, Tables};
 use crate::wm::{corrupt, dense, portable};
 use crate::{PAGE_SIZE, Page, Result};
 
@@ -70,7 +70,7 @@ fn classes(state: &mut State) {
 
 /// Kinds and masks from the entries of the symbol table, which have names for them.
 fn unpack(state: &mut State, tables: &Tables, table: usize) {
-    let (masks, kinds) = (&tables.masks[table & 7], &tables.kinds[table & 7]);
+    let SymbolTable { masks, kinds, .. } = tables.symbols(table);
     let symbols: [u16; NAMES] =
         core::array::from_fn(|name| u16::from_le_bytes([masks[name], kinds[name]]));
     let entries = state.entries.as_chunks::<GROUP>().0.iter();

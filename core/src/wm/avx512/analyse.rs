@@ -135,16 +135,20 @@ fn choose<const DENSE: bool>(state: &mut State) -> Chosen {
         ($half:ident) => {{
             let at = $half.at;
             let [current, recent] = $half.distances;
-            // SAFETY: a half ends at or before WORDS; the distances are as `differences` says.
+            // SAFETY: a half ends at or before WORDS. A distance is one of the first four, 64 bytes at
+            // most, or was offered to a word at or before `at` by an earlier one, and so does not
+            // reach before the page.
             let words = unsafe { sixteen_words(&state.page, at, 0) };
-            let repeated = differences(&state.page, at, current, words);
+            // SAFETY: as above.
+            let repeated = unsafe { differences(&state.page, at, current, words) };
             let by_repeat = repeated.map(|words| weights(words));
             // SAFETY: as above.
             let by_zero = unsafe { sixteen(&state.weight, at) };
             // SAFETY: as above.
             let price = unsafe { sixteen(&state.price, at) };
-            let by_recent =
-                differences(&state.page, at, recent, words).map(|words| weights(words));
+            // SAFETY: as above.
+            let by_recent = unsafe { differences(&state.page, at, recent, words) };
+            let by_recent = by_recent.map(|words| weights(words));
             let best = min(by_repeat, by_zero);
             let other = min(by_recent, price);
             let changes = both(other, best, |a, b| _mm512_cmplt_epu64_mask(a, b));
@@ -190,7 +194,8 @@ fn choose<const DENSE: bool>(state: &mut State) -> Chosen {
                 $half.new += usize::from(!taken);
                 $half.distances = [distance, current];
                 state.kinds[at] = kind;
-                state.masks[at] = difference_mask(&state.page, at, distance);
+                // SAFETY: as above.
+                state.masks[at] = unsafe { difference_mask(&state.page, at, distance) };
                 if DENSE {
                     state.keep[at] = state.page.back(at, distance as u16);
                 }
@@ -211,23 +216,32 @@ fn min(a: [__m512i; 2], b: [__m512i; 2]) -> [__m512i; 2] {
     [_mm512_min_epu8(a[0], b[0]), _mm512_min_epu8(a[1], b[1])]
 }
 
+}
+
 /// The words at a distance of `units`, subtracted without carry from sixteen words.
+///
+/// # Safety
+///
+/// As for [`sixteen_words`], with four bytes for each of `units`.
+#[target_feature(enable = "avx512f,avx512bw")]
 #[inline]
-fn differences(page: &Padded, at: usize, units: usize, words: [__m512i; 2]) -> [__m512i; 2] {
-    // SAFETY: `at` is at most WORDS. A distance is one of the first four, 64 bytes at most, or was
-    // offered to a word at or before `at` by an earlier one, and so does not reach before the page.
+unsafe fn differences(page: &Padded, at: usize, units: usize, words: [__m512i; 2]) -> [__m512i; 2] {
+    // SAFETY: the caller's promise.
     let [low, high] = unsafe { sixteen_words(page, at, UNIT * units) };
     [_mm512_xor_si512(words[0], low), _mm512_xor_si512(words[1], high)]
 }
 
 /// Bit b set for each byte of the word that differs from the one `units` before.
+///
+/// # Safety
+///
+/// As for [`sixteen_words`], with four bytes for each of `units`.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 #[inline]
-fn difference_mask(page: &Padded, at: usize, units: usize) -> u8 {
-    // SAFETY: as for `differences`.
+unsafe fn difference_mask(page: &Padded, at: usize, units: usize) -> u8 {
+    // SAFETY: the caller's promise.
     let [word, reference] = unsafe { [one_word(page, at, 0), one_word(page, at, UNIT * units)] };
     _mm_cmpneq_epi8_mask(word, reference) as u8
-}
-
 }
 
 /// A half of the page while its references are chosen.

@@ -1,5 +1,6 @@
-//! Vectors from and to arrays. Everything is checked: a place that is not within its array reads as
-//! zeros and is not written, which costs a compared and predicted branch and cannot happen.
+//! Vectors from and to arrays. All but the four functions at the end are checked: a place that is not
+//! within its array reads as zeros and is not written, which costs a compared and predicted branch and
+//! cannot happen.
 #![expect(unsafe_code, reason = "vector loads and stores take pointers")]
 #![allow(clippy::wildcard_imports, reason = "intrinsics, whose names say where they are from")]
 
@@ -8,7 +9,7 @@ use core::arch::x86_64::*;
 use crate::Page;
 use crate::wm::state::{FRONT, Padded, PerWord, WORDS};
 
-/// `SIZE` bytes, or zeros.
+/// `SIZE` entries, if they are within the list.
 #[inline(always)]
 fn at<T, const SIZE: usize>(list: &[T], at: usize) -> Option<&[T; SIZE]> {
     list.get(at..)?.first_chunk()
@@ -164,6 +165,11 @@ pub(super) fn put8x64(list: &mut PerWord<u64>, to: usize, which: u8, words: __m5
 
 }
 
+/// What the unchecked loads of words are promised.
+const fn is_readable(word: usize, back: usize) -> bool {
+    word <= WORDS && (back <= FRONT || back <= 8 * word)
+}
+
 /// Sixteen words of a page, `back` bytes before word number `word`, unchecked: the loop that chooses
 /// references takes 1.3 times as long with a check in the way from one distance to the next.
 ///
@@ -173,6 +179,7 @@ pub(super) fn put8x64(list: &mut PerWord<u64>, to: usize, which: u8, words: __m5
 #[target_feature(enable = "avx512f,avx512bw")]
 #[inline]
 pub(super) unsafe fn sixteen_words(page: &Padded, word: usize, back: usize) -> [__m512i; 2] {
+    debug_assert!(is_readable(word, back), "{back} bytes before word {word}");
     // SAFETY: the caller's promise: from FRONT - 64 to FRONT + 8 * (WORDS + 16), which the array has.
     unsafe {
         let from = page.0.as_ptr().add(FRONT + 8 * word - back);
@@ -188,6 +195,7 @@ pub(super) unsafe fn sixteen_words(page: &Padded, word: usize, back: usize) -> [
 #[target_feature(enable = "avx512f,avx512bw")]
 #[inline]
 pub(super) unsafe fn sixteen(list: &PerWord<u8>, from: usize) -> [__m512i; 2] {
+    debug_assert!(from <= WORDS, "{from}");
     // SAFETY: the caller's promise; a list has 64 entries after the last word's.
     let eight = |from: usize| unsafe { _mm_loadl_epi64(list.as_ptr().add(from).cast()) };
     [_mm512_cvtepu8_epi64(eight(from)), _mm512_cvtepu8_epi64(eight(from + 8))]
@@ -201,6 +209,7 @@ pub(super) unsafe fn sixteen(list: &PerWord<u8>, from: usize) -> [__m512i; 2] {
 #[target_feature(enable = "avx512f,avx512bw")]
 #[inline]
 pub(super) unsafe fn one_word(page: &Padded, word: usize, back: usize) -> __m128i {
+    debug_assert!(is_readable(word, back), "{back} bytes before word {word}");
     // SAFETY: the caller's promise.
     unsafe { _mm_loadl_epi64(page.0.as_ptr().add(FRONT + 8 * word - back).cast()) }
 }
@@ -213,6 +222,7 @@ pub(super) unsafe fn one_word(page: &Padded, word: usize, back: usize) -> __m128
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 #[inline]
 pub(super) unsafe fn put_sixteen(list: &mut PerWord<u8>, to: usize, which: u16, values: __m128i) {
+    debug_assert!(to <= WORDS, "{to}");
     // SAFETY: the caller's promise; a list has 64 entries after the last word's.
     unsafe { _mm_mask_storeu_epi8(list.as_mut_ptr().add(to).cast(), which, values) };
 }

@@ -17,7 +17,7 @@ use super::memory::{bytes, get16x16, get32x16, load, load8x16, put8x16, put8x64,
 use super::write::word_classes;
 use crate::wm::decode::{self, FIRST, Parts, RULES};
 use crate::wm::state::{FIRST_DISTANCES, HALF, SLACK, State, WORDS};
-use crate::wm::tables::Tables;
+use crate::wm::tables::{SymbolTable, Tables};
 use crate::wm::{corrupt, dense, portable};
 use crate::{PAGE_SIZE, Page, Result};
 
@@ -47,10 +47,13 @@ pub(in crate::wm) fn read(
         // No encoder does that; it needs no speed.
         return portable::read(state, tables, data, is_dense, page);
     }
-    if is_dense {
-        rebuild::<true>(state, page);
-    } else {
-        rebuild::<false>(state, page);
+    // SAFETY: `spread` was just called.
+    unsafe {
+        if is_dense {
+            rebuild::<true>(state, page);
+        } else {
+            rebuild::<false>(state, page);
+        }
     }
     Ok(())
 }
@@ -76,7 +79,7 @@ fn unpack(state: &mut State, tables: &Tables, table: usize) {
         }
         odd
     };
-    let (masks, kinds) = (&tables.masks[table & 7], &tables.kinds[table & 7]);
+    let SymbolTable { masks, kinds, .. } = tables.symbols(table);
     let quarters = |list: &[u8; 256]| [0, 64, 128, 192].map(|at| load(list, at));
     let (masks, kinds) = (quarters(masks), quarters(kinds));
     let odd = load(&ODD, 0);
@@ -171,14 +174,24 @@ fn spread<const DENSE: bool>(state: &mut State, parts: Parts) -> bool {
     _mm_testz_si128(outside, outside) == 1
 }
 
+}
+
 /// Puts the words together, one after the other: each may be the next one's reference.
-fn rebuild<const DENSE: bool>(state: &State, page: &mut Page) {
+///
+/// # Safety
+///
+/// [`spread`] was called on `state` before, and nothing has written to `state.from` since.
+#[target_feature(enable = "avx512f,avx512bw,bmi1,bmi2,lzcnt,popcnt")]
+unsafe fn rebuild<const DENSE: bool>(state: &State, page: &mut Page) {
     let base = page.as_mut_ptr();
     for at in 0..WORDS {
         let (keep, put) = (state.keep[at], state.put[at]);
-        // SAFETY: `from` is the place of this word less a distance, so both are within the page.
-        let reference =
-            unsafe { base.add(usize::from(state.from[at])).cast::<u64>().read_unaligned() };
+        let from = usize::from(state.from[at]);
+        debug_assert!(from <= 8 * at, "a reference is not behind its word");
+        // SAFETY: `spread` wrote all of `from`, each the place of its word less a distance, which a
+        // subtraction that stops at zero made: at most `8 * at`, and eight bytes from there are within
+        // the page.
+        let reference = unsafe { base.add(from).cast::<u64>().read_unaligned() };
         let word = if DENSE { add_bytes(reference & keep, put) } else { (reference & keep) | put };
         // SAFETY: `at` is below WORDS.
         unsafe { base.add(8 * at).cast::<u64>().write_unaligned(word) };
@@ -186,12 +199,10 @@ fn rebuild<const DENSE: bool>(state: &State, page: &mut Page) {
 }
 
 /// Adds byte by byte.
-#[inline]
+#[inline(always)]
 fn add_bytes(a: u64, b: u64) -> u64 {
     const HIGH: u64 = 0x8080_8080_8080_8080;
     ((a & !HIGH) + (b & !HIGH)) ^ ((a ^ b) & HIGH)
-}
-
 }
 
 /// A bit in each byte.
