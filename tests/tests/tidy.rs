@@ -10,6 +10,9 @@ use serde_json::Value;
 /// Our own packages and which of our own they may use. Dependencies point down only.
 const EDGES: &[(&str, &[&str])] = &[
     ("trueno-zram-core", &[]),
+    // The region is for the store's tests only.
+    ("trueno-zram-store", &["trueno-zram-core", "trueno-zram-region"]),
+    ("trueno-zram-region", &["trueno-zram-store"]),
     ("sysfs-compat", &[]),
     ("trueno-zramctl", &["sysfs-compat"]),
     ("trueno-tests", &["sysfs-compat", "trueno-zramctl"]),

@@ -2,6 +2,7 @@
 
 mod codec;
 mod start_up;
+mod store;
 
 use std::process::ExitCode;
 
@@ -15,7 +16,8 @@ pub(crate) fn run(workspace: &Workspace, mut args: lexopt::Parser) -> anyhow::Re
     match args.next()? {
         None => {
             start_up::run(workspace)?;
-            codec::run(workspace, &[])
+            codec::run(workspace, &[])?;
+            store::run(workspace, &[])
         }
         Some(lexopt::Arg::Value(name)) => match name.string()?.as_str() {
             "start-up" => match args.next()? {
@@ -23,7 +25,8 @@ pub(crate) fn run(workspace: &Workspace, mut args: lexopt::Parser) -> anyhow::Re
                 Some(argument) => Err(argument.unexpected().into()),
             },
             "codec" => codec::run(workspace, &args.raw_args()?.collect::<Vec<_>>()),
-            other => bail!("there is no benchmark `{other}`; there are start-up and codec"),
+            "store" => store::run(workspace, &args.raw_args()?.collect::<Vec<_>>()),
+            other => bail!("there is no benchmark `{other}`; there are start-up, codec and store"),
         },
         Some(argument) => Err(argument.unexpected().into()),
     }

@@ -209,10 +209,15 @@ fn number_after(line: &str, what: &str) -> Option<u64> {
 /// What `git` calls the tree, and today.
 fn provenance(workspace: &Workspace) -> anyhow::Result<(String, String)> {
     let date = process::output(Command::new("date").arg("+%Y-%m-%d"))?;
-    let mut git = Command::new("git");
-    git.args(["describe", "--always", "--dirty"]).current_dir(workspace.path("."));
-    let commit = process::output(&mut git).unwrap_or_else(|_| "unknown".into());
-    Ok((date.trim().into(), commit.trim().into()))
+    let git = |args: &[&str]| {
+        let mut git = Command::new("git");
+        process::output(git.args(args).current_dir(workspace.path(".")))
+    };
+    let commit = git(&["describe", "--always"]).unwrap_or_else(|_| "unknown".into());
+    // The record itself changes with every run.
+    let changes = ["status", "--porcelain", "--untracked-files=no", "--", ".", ":!fuzz/RECORD.md"];
+    let dirty = if git(&changes).is_ok_and(|text| text.trim().is_empty()) { "" } else { "-dirty" };
+    Ok((date.trim().into(), format!("{}{dirty}", commit.trim())))
 }
 
 #[cfg(test)]

@@ -75,7 +75,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     },
     Subcommand {
         name: "bench",
-        help: "[start-up | codec [OPTION]...]  the measurements that docs/BENCHMARKS.md records",
+        help: "[start-up | codec [OPTION]... | store [OPTION]...]  what docs/BENCHMARKS.md records; bare `codec` redraws its picture",
         run: bench::run,
     },
     Subcommand {
@@ -120,10 +120,20 @@ fn dispatch() -> anyhow::Result<ExitCode> {
         }
         _ => return Ok(usage_error("a command is needed")),
     };
-    match SUBCOMMANDS.iter().find(|subcommand| subcommand.name == name) {
-        Some(subcommand) => (subcommand.run)(&Workspace::of_this_build(), args),
-        None => Ok(usage_error(&format!("there is no command `{name}`"))),
+    let Some(subcommand) = SUBCOMMANDS.iter().find(|subcommand| subcommand.name == name) else {
+        return Ok(usage_error(&format!("there is no command `{name}`")));
+    };
+    if asks_for_help(&mut args) {
+        println!("Usage: cargo xtask {name} {}", subcommand.help);
+        return Ok(ExitCode::SUCCESS);
     }
+    (subcommand.run)(&Workspace::of_this_build(), args)
+}
+
+/// Whether the first argument after the command is `--help` or `-h`.
+fn asks_for_help(args: &mut lexopt::Parser) -> bool {
+    let rest = args.try_raw_args();
+    rest.is_some_and(|rest| rest.peek().is_some_and(|arg| arg == "--help" || arg == "-h"))
 }
 
 fn usage_error(problem: &str) -> ExitCode {

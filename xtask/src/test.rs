@@ -43,6 +43,7 @@ const CI_PARTS: &[Part] = &[
 
 const SOAK_PARTS: &[Part] = &[
     LONG_FUZZ,
+    Part::Store,
     Part::HostZram,
     Part::Vm("6.1"),
     Part::Vm("6.12"),

@@ -112,7 +112,7 @@ pub(crate) fn offer(missing: &BTreeSet<Need>, yes: bool) -> anyhow::Result<()> {
     }
     let packages: BTreeSet<_> = missing.iter().map(|need| need.package).collect();
     let mut install = Command::new("apt-get");
-    install.args(["install", "--yes", "--no-install-recommends"]).args(packages);
+    install.args(["install", "--yes", "--no-remove", "--no-install-recommends"]).args(packages);
     install.env("DEBIAN_FRONTEND", "noninteractive");
     println!("They would be installed by: {}", process::shown(&install));
 

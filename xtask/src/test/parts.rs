@@ -23,6 +23,15 @@ const REAL_ZRAM_CONSENT: (&str, &str) = ("TRUENO_REAL_ZRAM", "1");
 const LOOKS: &str = "side_by_side::look";
 /// The package of the codecs.
 const LIBRARY: &str = "trueno-zram-core";
+/// How long the store's tests go on in `soak`: operations against the model, seconds of threads
+/// against each other, processes killed, devices damaged at random.
+const STORE_SOAK: [(&str, &str); 5] = [
+    ("TRUENO_MODEL_OPS", "5000000"),
+    ("TRUENO_STRESS_SECONDS", "300"),
+    ("TRUENO_KILLS", "20000"),
+    ("TRUENO_SEEDS", "10000"),
+    ("TRUENO_SOAK", "1"),
+];
 /// Set for the long forms.
 pub(super) const SOAK: &str = "TRUENO_SOAK";
 /// By these the tests repeat a failure; on the host they are inherited.
@@ -36,9 +45,11 @@ pub(super) enum Part {
     Doc,
     /// Everything that needs no device.
     Tests,
-    /// `core` as others build it: every page of the corpora in release, without the standard library,
-    /// with all features, from its package.
+    /// `core` as others build it: every page of the corpora in release, without the standard library
+    /// (lints and documentation too), with all features, from its package.
     Library,
+    /// The page store for long: random operations, threads, kills.
+    Store,
     /// Hostile input for the codecs; so many seconds for each target by each driver.
     Fuzz { libfuzzer_seconds: u64, storm_seconds: u64 },
     /// Real zram devices of this machine.
@@ -56,6 +67,7 @@ impl Part {
             Self::Doc => "doc".into(),
             Self::Tests => "tests".into(),
             Self::Library => "library".into(),
+            Self::Store => "store".into(),
             Self::Fuzz { .. } => "fuzz".into(),
             Self::HostZram => "host zram".into(),
             Self::Vm(series) => format!("vm {series}"),
@@ -65,7 +77,8 @@ impl Part {
 
     pub(super) fn needs(self) -> Vec<Need> {
         match self {
-            Self::Lint | Self::Doc | Self::Tests | Self::Library | Self::Fuzz { .. } => Vec::new(),
+            Self::Lint | Self::Doc | Self::Tests | Self::Library | Self::Store => Vec::new(),
+            Self::Fuzz { .. } => Vec::new(),
             Self::HostZram => tools::REAL_ZRAM.to_vec(),
             Self::Arm64 => tools::ARM64.to_vec(),
             Self::Vm(_) => [tools::REAL_ZRAM.to_vec(), tools::virtual_machine()].concat(),
@@ -103,6 +116,7 @@ impl<'a> Session<'a> {
             Part::Doc => self.doc(),
             Part::Tests => self.tests(),
             Part::Library => self.codecs_as_others_build_them(),
+            Part::Store => self.store_for_long(),
             Part::Fuzz { libfuzzer_seconds, storm_seconds } => {
                 let tally = fuzz::all(self.workspace, libfuzzer_seconds, storm_seconds)?;
                 Ok(Outcome::Counted(tally))
@@ -157,9 +171,25 @@ impl<'a> Session<'a> {
             let status = self.console.run(command, |line| counter.line(line))?;
             tally += counter.finish(status.success());
         }
+        let bare = ["-p", LIBRARY, "--no-default-features"];
+        let clippy = ["clippy"].into_iter().chain(bare);
+        let clippy = clippy.chain(["--all-targets", "--", "-D", "warnings"]);
+        tally += self.check(self.workspace.cargo(clippy))?;
+        let mut doc = self.workspace.cargo(["doc", "--no-deps"].into_iter().chain(bare));
+        doc.env("RUSTDOCFLAGS", "-D warnings");
+        tally += self.check(doc)?;
         let package = ["package", "-p", LIBRARY, "--allow-dirty"];
         tally += self.check(self.workspace.cargo(package))?;
         Ok(Outcome::Counted(tally))
+    }
+
+    fn store_for_long(&mut self) -> anyhow::Result<Outcome> {
+        let test = ["test", "-p", "trueno-zram-store", "--release", "--no-fail-fast"];
+        let mut command = self.workspace.cargo(test);
+        command.envs(STORE_SOAK);
+        let mut counter = Counter::default();
+        let status = self.console.run(command, |line| counter.line(line))?;
+        Ok(Outcome::Counted(counter.finish(status.success())))
     }
 
     fn host_zram(&mut self) -> anyhow::Result<Outcome> {
