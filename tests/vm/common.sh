@@ -52,7 +52,7 @@ require() {
 }
 
 install_packages() {
-  local command=(apt-get install --yes --no-install-recommends "$@")
+  local command=(apt-get install --yes --no-remove --no-install-recommends "$@")
   say "this would install them: ${command[*]}"
   if ! consent; then
     die "$NO_GUEST" 'not installed (answer y, or pass -y, or set TRUENO_YES=1)'
