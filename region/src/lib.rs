@@ -103,11 +103,7 @@ impl Region for FileRegion {
     fn grow(&self, bytes: Range<u64>) -> Result<(), Errno> {
         self.allocate(FallocateFlags::empty(), &bytes)?;
         // In this process's page tables too, so that no access has to wait for the kernel.
-        self.mapping.populate(&bytes).map_err(|errno| {
-            // All or none. Whether that worked or not, the caller has no memory here.
-            self.punch(bytes).ok();
-            Errno(errno.raw_os_error())
-        })
+        self.mapping.populate(&bytes).map_err(|errno| Errno(errno.raw_os_error()))
     }
 
     fn punch(&self, bytes: Range<u64>) -> Result<(), Errno> {

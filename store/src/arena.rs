@@ -16,7 +16,7 @@ use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 
 use crate::PAGE_SIZE;
 use crate::layout::{GAUGES, Layout, PARAMETERS};
-use crate::region::Region;
+use crate::region::{Errno, Region};
 use crate::span::{SpanIndex, SpanTable, Stack, State};
 use crate::word::{Word, index};
 
@@ -72,6 +72,10 @@ pub(crate) const fn page_of(word: u64, place: Place) -> Option<u32> {
     if header(word as u32, place) == word { Some(word as u32) } else { None }
 }
 
+/// How many ready spans are left for moving objects together, so that a device whose memory has run
+/// out can win back what is dead.
+const RESERVE: u64 = 1;
+
 /// Why there is no place for an object now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shortage {
@@ -79,8 +83,8 @@ pub(crate) enum Shortage {
     Headroom,
     /// The device's limit of memory is reached.
     Limit,
-    /// There is no more memory: growing was refused.
-    Memory,
+    /// There is no more memory: growing was refused, with this error.
+    Memory(Errno),
 }
 
 /// The arena's own numbers, shared by all threads. They lie in the region, each on its own cache
@@ -275,11 +279,13 @@ impl<'a, W: Word> Arena<'a, W> {
         if is_too_many(self.gauges.get(Gauge::Used) + 1) {
             return Err(Shortage::Limit);
         }
+        let is_reserved = !beyond && self.gauges.get(Gauge::Ready) <= RESERVE;
         // Used spans are counted after one is there: a count for what was not to be had could be what
         // makes another thread's write fail at the limit.
-        let Some(span) = self.take_ready() else {
-            let is_refused = self.gauges.get(Gauge::Refused) != 0;
-            return Err(if is_refused { Shortage::Memory } else { Shortage::Headroom });
+        let Some(span) = (!is_reserved).then(|| self.take_ready()).flatten() else {
+            let refused = i32::try_from(self.gauges.get(Gauge::Refused)).unwrap_or(i32::MAX);
+            let shortage = Shortage::Memory(Errno(refused));
+            return Err(if refused == 0 { Shortage::Headroom } else { shortage });
         };
         let used = self.gauges.add(Gauge::Used, 1);
         if is_too_many(used) {
@@ -293,8 +299,9 @@ impl<'a, W: Word> Arena<'a, W> {
 
     /// Gives back a span that was emptied.
     pub(crate) fn give_back(self, span: SpanIndex) {
-        self.add_ready(span);
+        // In this order, or a write at the limit could fail for a span that is free already.
         self.gauges.subtract_one(Gauge::Used);
+        self.add_ready(span);
     }
 
     /// Adds a span that has just been backed.

@@ -14,6 +14,7 @@ use crate::queue::QueueStore;
 use crate::region::{Errno, Region};
 use crate::slot::{Priority, Slot};
 use crate::space::{Allocator, Space};
+use crate::span::{SpanWord, State};
 use crate::statistics::{IoStat, MmStat, Overhead};
 use crate::table::SlotTable;
 use crate::{Error, PAGE_SIZE};
@@ -83,7 +84,7 @@ pub(crate) struct Shared<R> {
     clock: AtomicU32,
     /// Bytes of private memory that queue stores have.
     pub(crate) private: AtomicU64,
-    /// Held by who grows and punches.
+    /// Held by who grows and punches, or sets parameters.
     growing: Mutex<()>,
     /// Held by who recompresses: see `recompress.rs`.
     pub(crate) recompressing: Mutex<()>,
@@ -157,6 +158,9 @@ pub enum Idle {
     /// times: none, and an error.
     OlderThan(u32),
 }
+
+/// What the operating system would say if it were its memory that is used up, not the arena.
+const ENOSPC: i32 = 28;
 
 /// What [`Device::maintain`] did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -269,12 +273,13 @@ impl<R: Region> Device<R> {
         header::parameters(&self.shared.region)
     }
 
-    /// Keeps a text with it. One caller at a time.
+    /// Keeps a text with it.
     ///
     /// # Errors
     ///
     /// [`Error::Parameters`] if it is too long.
     pub fn set_parameters(&self, text: &str) -> Result<(), Error> {
+        let _one = self.shared.growing.lock().unwrap_or_else(PoisonError::into_inner);
         header::set_parameters(&self.shared.region, text)
     }
 
@@ -321,8 +326,13 @@ impl<R: Region> Device<R> {
         let wanted = self.headroom();
         let mut done = Maintained::default();
         while arena.gauges.get(Gauge::Ready) < wanted {
-            let Some(span) = arena.take_unbacked(layout.spans()) else { break };
+            let Some(span) = arena.take_unbacked(layout.spans()) else {
+                done.refused = Some(Errno(ENOSPC));
+                break;
+            };
             if let Err(errno) = shared.region.grow(layout.span(span)) {
+                // Nothing is in it: what it got of its memory before the refusal goes back.
+                shared.region.punch(layout.span(span)).ok();
                 arena.add_unbacked(span);
                 done.refused = Some(errno);
                 break;
@@ -378,8 +388,9 @@ impl<R: Region> Device<R> {
     /// at hand as the ready ones are.
     fn open_and_empty(&self) -> u64 {
         let arena = self.shared.arena();
-        let is_empty = |span: &_| arena.spans.get(*span).is_some_and(|word| word.used() == 0);
-        let count = self.shared.counters().open_spans().filter(is_empty).count();
+        let is_empty = |word: SpanWord| word.state() == State::Open && word.used() == 0;
+        let words = self.shared.counters().open_spans().filter_map(|span| arena.spans.get(span));
+        let count = words.filter(|word| is_empty(*word)).count();
         count as u64 * self.shared.layout.span_bytes()
     }
 
@@ -393,7 +404,7 @@ impl<R: Region> Device<R> {
         MmStat {
             orig_data_size: stored(Stored::Pages) * PAGE_SIZE as u64,
             compr_data_size: stored(Stored::Bytes),
-            mem_used_total: bytes(Gauge::Used) - self.open_and_empty().min(bytes(Gauge::Used)),
+            mem_used_total: bytes(Gauge::Used).saturating_sub(self.open_and_empty()),
             mem_limit: gauges.get(Gauge::Limit),
             mem_used_max: bytes(Gauge::Peak),
             same_pages: stored(Stored::Same),

@@ -145,6 +145,8 @@ pub(crate) fn set_parameters(region: &impl Region, text: &str) -> Result<(), Err
     let count = which.load(Relaxed);
     let other = if count.is_multiple_of(2) { two } else { one };
     let Some((len, words)) = other.split_first() else { return Ok(()) };
+    // The last change of `which` comes before anything of the text that it has set free.
+    core::sync::atomic::fence(Release);
     len.store(text.len() as u64, Relaxed);
     for (word, bytes) in words.iter().zip(text.as_bytes().chunks(8)) {
         let mut whole = [0; 8];

@@ -27,8 +27,9 @@ pub(crate) const COUNTERS: u64 = 8192;
 const TABLE: u64 = COUNTERS + MOST_THREADS as u64 * COUNTERS_BYTES;
 const PAGE: u64 = PAGE_SIZE as u64;
 
-/// The most pages of a device: 16 TiB, which a page index of 32 bits can tell apart.
-pub const MOST_PAGES: u64 = 1 << 32;
+/// The most pages of a device: 8 TiB. Were none of them compressible, their places would still have
+/// no more than [`Place::BITS`](crate::Place::BITS) bits.
+pub const MOST_PAGES: u64 = 1 << 31;
 
 /// What a device's size and options make of its region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,10 +137,13 @@ impl Layout {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Place;
 
     #[test]
     fn parts_follow_each_other_and_hold_what_they_must() {
-        for (pages, has_times) in [(1, false), (1000, true), (1 << 18, true), (1 << 28, false)] {
+        for (pages, has_times) in
+            [(1, false), (1000, true), (1 << 18, true), (1 << 28, false), (MOST_PAGES, true)]
+        {
             let layout = Layout::new(pages, has_times).expect("a size");
             let parts = [0..TABLE, layout.table(), layout.times(), layout.span_words()];
             let mut end = 0;
@@ -151,6 +155,7 @@ mod tests {
             assert_eq!(layout.table().end - layout.table().start, 8 * pages);
             let in_a_span = layout.span_bytes() / (4096 + 16);
             assert!(layout.spans() * in_a_span >= pages, "every page fits uncompressed");
+            assert!(layout.spans() * layout.span_granules() <= 1 << Place::BITS);
         }
         assert!(Layout::new(0, false).is_err() && Layout::new(MOST_PAGES + 1, false).is_err());
     }

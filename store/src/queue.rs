@@ -5,10 +5,10 @@ use std::sync::Arc;
 use trueno_zram_core::{BUFFER_SIZE, Scratch};
 
 use crate::PAGE_SIZE;
-use crate::arena::{Gauge, Shortage};
+use crate::arena::Shortage;
 use crate::device::{Device, Shared};
 use crate::error::Error;
-use crate::region::{Errno, Region};
+use crate::region::Region;
 use crate::slot::{Priority, Slot};
 use crate::space::{Allocator, Space};
 
@@ -84,10 +84,7 @@ impl<R: Region> QueueStore<R> {
         match shortage {
             Shortage::Headroom => Ok(()),
             Shortage::Limit => Err(Error::Limit),
-            Shortage::Memory => {
-                let errno = self.shared.arena().gauges.get(Gauge::Refused);
-                Err(Error::Memory(Errno(i32::try_from(errno).unwrap_or(i32::MAX))))
-            }
+            Shortage::Memory(errno) => Err(Error::Memory(errno)),
         }
     }
 }

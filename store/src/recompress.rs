@@ -58,7 +58,7 @@ pub struct Recompression {
     bucket: usize,
     next: u64,
     tried: u64,
-    /// Which sizes the first look has seen, a bit for each; `None` while it goes on.
+    /// Which sizes the first look has seen.
     seen: [bool; PAGE_SIZE / BUCKET + 1],
     is_counting: bool,
     /// Pages that became smaller.
@@ -100,8 +100,8 @@ impl<R: Region> QueueStore<R> {
     /// Looks at up to `slots` pages of the device and compresses those again that the request asks
     /// for, largest first, then comes back. Reads and writes go on meanwhile.
     ///
-    /// A page that does not get smaller is marked incompressible, and not tried again until it is
-    /// written. If empty spans have run out it comes back at once, and the next call goes on with the
+    /// A page that does not get smaller, or not below the threshold, is marked incompressible, and not
+    /// tried again until it is written. If empty spans have run out it comes back at once, and the next call goes on with the
     /// same page: call [`maintain`](crate::Device::maintain) before.
     ///
     /// # Errors
@@ -184,8 +184,10 @@ impl<R: Region> QueueStore<R> {
         else {
             return Err(Error::NoCodec { priority: priority.get() }.into());
         };
-        let Ok(Encoded::Compressed(len)) = codec.compress_into(data, scratch, buffer) else {
-            return Ok(None);
+        let len = match codec.compress_into(data, scratch, buffer) {
+            Ok(Encoded::Compressed(len)) => len,
+            Ok(Encoded::Incompressible) => return Ok(None),
+            Err(_) => return Err(Error::Codec.into()),
         };
         let old = slot.object().map_or(0, |(_, len)| granules(len));
         let below = pass.request.threshold.unwrap_or(HUGE_FROM).min(HUGE_FROM);

@@ -15,8 +15,8 @@ pub trait Region: Send + Sync {
     /// All of it, mapped for reading and writing, always the same. Never-written memory is zero.
     fn words(&self) -> &[AtomicU64];
 
-    /// Gets memory behind these bytes, all of them or none, and keeps what is in it. Multiples of the
-    /// page size.
+    /// Gets memory behind these bytes and keeps what is in it. Multiples of the page size. If it fails,
+    /// some of them may have memory; [`punch`](Self::punch) gives that back.
     ///
     /// # Errors
     ///

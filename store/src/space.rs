@@ -28,6 +28,8 @@ const WORTH: u64 = 16;
 /// Nor at the limit if less is dead than the largest object needs: what is moved into the one span
 /// beyond it then leaves room for whatever is to be written.
 const WORTH_IN_NEED: u64 = MOST_GRANULES;
+/// And how often it looks at so many if a write would fail without.
+const TRIES_IN_NEED: u32 = 64;
 /// How many spans one allocation empties at most, which bounds how long it takes.
 const EMPTIED_AT_ONCE: u32 = 2;
 /// How many holes a thread may always remember: 64 KiB of them.
@@ -166,8 +168,8 @@ impl<W: Word> Space<'_, W> {
         self.allocator.holes.most = LEAST_HOLES.max(live / HOLES);
         match self.arena.take_span(false) {
             Ok(span) => self.open(span),
-            Err(Shortage::Limit) => return self.squeeze(),
-            Err(shortage) => return Err(shortage),
+            Err(Shortage::Headroom) => return Err(Shortage::Headroom),
+            Err(shortage) => return self.squeeze(shortage),
         }
         for _ in 0..empties {
             let granules = self.arena.gauges.get(Gauge::Used) * self.arena.span_granules();
@@ -193,12 +195,14 @@ impl<W: Word> Space<'_, W> {
         self.live() / objects.max(1)
     }
 
-    /// Gets room within the limit by emptying a sparse span into one beyond it.
-    fn squeeze(&mut self) -> Result<(), Shortage> {
+    /// Gets room where there is none to be had, by emptying a sparse span into one beyond the limit, or
+    /// into the one that is reserved for this.
+    fn squeeze(&mut self, shortage: Shortage) -> Result<(), Shortage> {
         if self.arena.is_beyond_limit(self.arena.gauges.get(Gauge::Used)) {
             return Err(Shortage::Limit);
         }
-        let victim = self.sparse(WORTH_IN_NEED).ok_or(Shortage::Limit)?;
+        let mut tries = 0..TRIES_IN_NEED;
+        let victim = tries.find_map(|_| self.sparse(WORTH_IN_NEED)).ok_or(shortage)?;
         let span = self.arena.take_span(true)?;
         self.open(span);
         self.evacuate(victim);
@@ -219,14 +223,13 @@ impl<W: Word> Space<'_, W> {
     pub(crate) fn close(&mut self) {
         let Some(Open { span, taken }) = self.allocator.open.take() else { return };
         self.counters.open(None);
-        if self.arena.spans.close(span) {
-            self.arena.give_back(span);
-            return;
-        }
-        let place = self.arena.start_of(span).after(taken);
-        if let Some(word) = self.arena.spans.get(span) {
-            let hole = Hole { place, generation: word.generation() };
-            self.allocator.holes.put(hole, self.arena.span_granules() - taken);
+        match self.arena.spans.close(span) {
+            Released::Emptied => self.arena.give_back(span),
+            Released::Hole(generation) => {
+                let place = self.arena.start_of(span).after(taken);
+                let hole = Hole { place, generation };
+                self.allocator.holes.put(hole, self.arena.span_granules() - taken);
+            }
         }
     }
 

@@ -183,11 +183,11 @@ impl<'a, W: Word> SpanTable<'a, W> {
         Released::Hole(left.generation())
     }
 
-    /// Closes a span that the caller has open; true if nothing is in it, and it is the caller's to
-    /// give back.
-    #[must_use]
-    pub fn close(self, span: SpanIndex) -> bool {
-        self.settle(span, State::Closed)
+    /// Closes a span that the caller has open. Its end is a hole then, under the generation that this
+    /// very change has seen: a moment later another thread may have emptied the span and opened it
+    /// again.
+    pub fn close(self, span: SpanIndex) -> Released {
+        self.settle(span)
     }
 
     /// Keeps others from filling holes in a closed span, so that the caller can empty it.
@@ -200,15 +200,18 @@ impl<'a, W: Word> SpanTable<'a, W> {
     /// Ends that; true if the span is empty and the caller's to give back.
     #[must_use]
     pub fn end_evacuation(self, span: SpanIndex) -> bool {
-        self.settle(span, State::Closed)
+        self.settle(span) == Released::Emptied
     }
 
-    /// Leaves a span that the caller has for itself in `state`, or emptied if nothing is in it.
-    fn settle(self, span: SpanIndex, state: State) -> bool {
+    /// Leaves a span that the caller has for itself closed, or emptied if nothing is in it.
+    fn settle(self, span: SpanIndex) -> Released {
         let next = self.update(span, |word| {
-            Some(if word.used() == 0 { word.emptied() } else { word.with(state) })
+            Some(if word.used() == 0 { word.emptied() } else { word.with(State::Closed) })
         });
-        next.is_some_and(|word| word.state() == State::Ready)
+        match next {
+            Some(word) if word.state() == State::Ready => Released::Emptied,
+            word => Released::Hole(word.map_or(0, SpanWord::generation)),
+        }
     }
 
     fn try_empty(self, word: &W, seen: SpanWord) -> bool {
@@ -317,7 +320,7 @@ mod tests {
         spans.fill(0, 7);
         let Released::Hole(generation) = spans.release(0, 5) else { panic!("7 are left") };
         assert!(spans.reserve(0, generation, 3));
-        assert!(!spans.close(0), "in use");
+        assert_eq!(spans.close(0), Released::Hole(generation), "in use");
         assert_eq!(spans.release(0, 3), Released::Hole(generation));
         assert_eq!(spans.release(0, 7), Released::Emptied);
         assert!(!spans.reserve(0, generation, 3), "given back");
@@ -332,7 +335,7 @@ mod tests {
         spans.open(0);
         assert!(!spans.begin_evacuation(0), "somebody fills it");
         spans.fill(0, 9);
-        assert!(!spans.close(0));
+        assert_eq!(spans.close(0), Released::Hole(0));
         assert!(spans.begin_evacuation(0));
         assert!(!spans.reserve(0, 0, 1));
         assert_eq!(spans.release(0, 9), Released::Hole(0), "whoever empties it gives it back");

@@ -11,7 +11,7 @@ pub struct MmStat {
     pub mem_used_total: u64,
     /// The limit on the former, 0 for none.
     pub mem_limit: u64,
-    /// The largest `mem_used_total` since it was reset.
+    /// The most memory that was in use since it was reset, spans included that were open and empty.
     pub mem_used_max: u64,
     /// Same-filled pages.
     pub same_pages: u64,
@@ -47,6 +47,7 @@ pub struct Overhead {
     pub table: u64,
     /// Empty spans kept at hand.
     pub headroom: u64,
-    /// Private memory of the threads: codecs' working memory and remembered holes.
+    /// Private memory of the threads: a buffer and remembered holes. What the codecs have for
+    /// themselves is not counted.
     pub buffers: u64,
 }

@@ -123,7 +123,7 @@ impl Life {
         let life = Self::empty();
         life.spans().open(0);
         OBJECTS.into_iter().for_each(|granules| life.spans().fill(0, granules));
-        assert!(!life.spans().close(0));
+        assert!(matches!(life.spans().close(0), Released::Hole(_)));
         life
     }
 
@@ -249,13 +249,38 @@ fn an_open_span_is_emptied_by_its_owner_alone() {
         spans.fill(0, 3);
         let mut times = u32::from(spans.release(0, 3) == Released::Emptied);
         assert_eq!(times, 0, "nobody but its owner while it is open");
-        times += u32::from(spans.close(0));
+        times += u32::from(spans.close(0) == Released::Emptied);
         let by_owner = times;
         times += u32::from(other.join().expect("no panic"));
         assert_eq!((times, spans.get(0).map(|word| word.generation())), (1, Some(1)));
         by_owner
     });
     assert_eq!(seen.len(), 2, "either may be the last: {seen:?}");
+}
+
+/// Another thread empties the span right after it was closed, and opens it again.
+#[test]
+fn the_end_of_a_span_is_a_hole_of_the_life_it_was_closed_in() {
+    let seen = explore(None, || {
+        let life = Life::empty();
+        life.spans().open(0);
+        life.spans().fill(0, 4);
+        let other = life.spawn(|life| {
+            let is_emptied = life.spans().release(0, 4) == Released::Emptied;
+            if is_emptied {
+                life.spans().open(0);
+                life.spans().fill(0, 9);
+            }
+            is_emptied
+        });
+        let closed = life.spans().close(0);
+        let is_reopened = other.join().expect("no panic");
+        if let Released::Hole(generation) = closed {
+            assert_eq!(life.spans().reserve(0, generation, 2), !is_reopened);
+        }
+        is_reopened
+    });
+    assert_eq!(seen.len(), 2, "either may be first: {seen:?}");
 }
 
 /// What a thread does with the list of free spans; it returns the spans that it has in the end.

@@ -385,7 +385,7 @@ fn the_arena_counts_its_spans() {
     fn use_a_span(arena: Arena<'_, Modelled>) -> Option<SpanIndex> {
         let span = arena.take_span(false).ok()?;
         look(arena);
-        assert!(arena.spans.close(span), "nobody else has it");
+        assert_eq!(arena.spans.close(span), Released::Emptied, "nobody else has it");
         arena.give_back(span);
         Some(span)
     }
@@ -410,7 +410,7 @@ fn the_arena_counts_its_spans() {
         let mine = use_a_span(arena);
         assert!(end(user).is_some() || mine.is_some() || punched.is_some());
         for span in taken.into_iter().flatten() {
-            assert!(arena.spans.close(span));
+            assert_eq!(arena.spans.close(span), Released::Emptied);
             arena.give_back(span);
         }
         memory.audit();

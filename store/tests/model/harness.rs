@@ -23,6 +23,8 @@ pub(crate) const SPAN: u64 = 32 << 10;
 const HEADROOM: u64 = (256 << 10) / SPAN;
 /// So many spans at hand are enough for any one write: one to fill, and for moving objects together.
 const PLENTY: u64 = 4;
+/// How many spans at hand are left for moving objects together: `RESERVE` of src/arena.rs.
+const RESERVED: u64 = 1;
 
 pub(crate) struct Harness {
     pub(crate) state: State,
@@ -445,11 +447,11 @@ impl Harness {
     /// Nothing was written because there is no memory at hand, and none was refused.
     pub(crate) fn assert_parked(&self) {
         assert_eq!(self.refused, None, "growing was refused");
-        assert_eq!(self.before().ready, 0, "parked with memory at hand");
+        assert!(self.before().ready <= RESERVED, "parked with memory at hand");
     }
 
     pub(crate) fn is_out_of_spans(&self) -> bool {
-        self.before().ready == 0
+        self.before().ready <= RESERVED
     }
 
     /// The error is one that there may be now.
@@ -462,7 +464,7 @@ impl Harness {
             }
             Error::Memory(errno) => {
                 assert_eq!(Some(errno), self.refused);
-                assert_eq!(ready, 0, "no memory with some at hand");
+                assert!(ready <= RESERVED, "no memory with {ready} spans at hand");
             }
             other => panic!("{other}"),
         }

@@ -360,7 +360,7 @@ fn spans_full_of_incompressible_pages_are_left_alone() {
 #[test]
 fn errors_say_what_is_wrong() {
     let cases = [
-        (Error::Size { pages: 0 }, "a device has 1 to 4294967296 pages, not 0"),
+        (Error::Size { pages: 0 }, "a device has 1 to 2147483648 pages, not 0"),
         (Error::Foreign(0), "this memory holds no device: it is empty"),
         (Error::Foreign(7), "this memory holds something else than a device"),
         (
