@@ -26,8 +26,8 @@ pub(crate) enum Event {
     NotifyFree,
     /// Incompressible pages stored.
     HugeSince,
-    /// Pages of memory that moving objects together has freed.
-    PagesCompacted,
+    /// Granules that moving objects together has freed.
+    Compacted,
 }
 
 /// A part of what is stored now.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use trueno_zram_core::PageCompressor;
 
-use crate::arena::{Arena, Gauge, part};
+use crate::arena::{Arena, GRANULE, Gauge, part};
 use crate::counters::{AllCounters, Event, Stored};
 use crate::header::{self, Id};
 use crate::layout::{Layout, MOST_THREADS};
@@ -408,7 +408,7 @@ impl<R: Region> Device<R> {
             mem_limit: gauges.get(Gauge::Limit),
             mem_used_max: bytes(Gauge::Peak),
             same_pages: stored(Stored::Same),
-            pages_compacted: counters.events(Event::PagesCompacted),
+            pages_compacted: counters.events(Event::Compacted) / (PAGE_SIZE as u64 / GRANULE),
             huge_pages: stored(Stored::Huge),
             huge_pages_since: counters.events(Event::HugeSince),
         }

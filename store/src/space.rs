@@ -276,20 +276,23 @@ impl<W: Word> Space<'_, W> {
             return;
         }
         let (start, all) = (self.arena.start_of(span), self.arena.span_granules());
-        let mut at = 0;
+        let (mut at, mut moved) = (0, 0);
         while at < all {
             let place = start.after(at);
             let Some(first) = self.arena.object(place, 0).first() else { break };
             match page_of(first.load(Relaxed), place).map(|page| self.move_object(page, place)) {
-                Some(Ok(granules)) if granules > 0 => at += granules,
+                Some(Ok(granules)) if granules > 0 => {
+                    at += granules;
+                    moved += granules;
+                }
                 Some(Err(_)) => break,
                 _ => at += 1,
             }
         }
         if self.arena.spans.end_evacuation(span) {
             self.arena.give_back(span);
-            let bytes = all * crate::arena::GRANULE;
-            self.counters.count(Event::PagesCompacted, bytes / PAGE_SIZE as u64);
+            // What was moved takes the same memory elsewhere; what was dead is free now.
+            self.counters.count(Event::Compacted, all - moved);
         }
     }
 
