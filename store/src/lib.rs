@@ -1,8 +1,9 @@
 //! Compressed pages in memory that outlives the process.
 //!
 //! A [`Device`] keeps pages of 4 KiB by their index in a [`Region`] of memory that the caller hands
-//! in. Each thread that moves pages has a [`QueueStore`], which allocates nothing, makes no system
-//! call and waits for nobody but a thread that is copying the very page it wants.
+//! in. Each thread that moves pages has a [`QueueStore`]. Its reads, writes and discards allocate
+//! nothing and wait for nobody but a thread that is copying the very page they want; the one system
+//! call among them gives the processor away when that takes long.
 //!
 //! A process that works on a device may be killed between any two instructions. Whoever opens the
 //! region afterwards with [`Device::recover`] finds every page for which [`QueueStore::write`] has

@@ -45,7 +45,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     },
     Subcommand {
         name: "soak",
-        help: "[--yes] [--only PART]  the long device tests on every kernel; keeps a record",
+        help: "[--yes] [--only PART]  fuzzing, the store, devices on every kernel, for hours; keeps a record",
         run: test::soak,
     },
     Subcommand {
