@@ -14,6 +14,18 @@ const EDGES: &[(&str, &[&str])] = &[
     ("trueno-zram-store", &["trueno-zram-core", "trueno-zram-region"]),
     ("trueno-zram-region", &["trueno-zram-store"]),
     ("sysfs-compat", &[]),
+    ("trueno-zram-mirror", &["sysfs-compat"]),
+    (
+        "trueno-ublk",
+        &[
+            "sysfs-compat",
+            "trueno-zram-core",
+            "trueno-zram-mirror",
+            "trueno-zram-region",
+            "trueno-zram-store",
+        ],
+    ),
+    ("trueno-zram-generator", &["sysfs-compat"]),
     ("trueno-zramctl", &["sysfs-compat"]),
     ("trueno-tests", &["sysfs-compat", "trueno-zramctl"]),
     ("xtask", &["sysfs-compat", "trueno-zramctl", "trueno-zram-core"]),

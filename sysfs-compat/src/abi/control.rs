@@ -46,10 +46,11 @@ impl<B: Backend> Control<B> {
     pub fn hot_remove(&mut self, buffer: &[u8]) -> Result<Device<B>, Errno> {
         let number = kstrtoint(taken(buffer), Base::Ten)?;
         let number = u32::try_from(number).map_err(|_| Errno::EINVAL)?;
-        let device = self.devices.get(&number).ok_or(Errno::ENODEV)?;
+        let device = self.devices.get_mut(&number).ok_or(Errno::ENODEV)?;
         if device.backend().is_open() {
             return Err(Errno::EBUSY);
         }
+        device.backend_mut().destroy()?;
         self.devices.remove(&number).ok_or(Errno::ENODEV)
     }
 

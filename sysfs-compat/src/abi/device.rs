@@ -28,7 +28,7 @@ const PATH_SIZE: usize = 4096;
 const WRITEBACK_BATCH_SIZE: u32 = 32;
 
 /// One device: settings, rules, and the backend behind them.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Device<B> {
     kernel: Kernel,
     backend: B,
@@ -237,7 +237,7 @@ impl<B: Backend> Device<B> {
         if self.backend.is_open() {
             return Err(Errno::EBUSY);
         }
-        self.backend.destroy();
+        self.backend.destroy()?;
         // The limits on writeback and how it is done outlive a reset, whatever the kernel's
         // documentation says.
         let fresh = Setup::fresh(&self.kernel);

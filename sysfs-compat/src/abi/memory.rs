@@ -370,11 +370,12 @@ impl Backend for Memory {
         Ok(())
     }
 
-    fn destroy(&mut self) {
+    fn destroy(&mut self) -> Result<(), Errno> {
         let kernel = self.kernel.clone();
         let files = std::mem::take(&mut self.files);
         let Memory { openers, uptime, .. } = *self;
         *self = Memory { openers, uptime, ..Memory::new(kernel, files) };
+        Ok(())
     }
 
     fn memory(&self) -> MmStat {

@@ -18,7 +18,11 @@ pub trait Backend {
     fn create(&mut self, setup: &Setup) -> Result<(), CreateError>;
 
     /// Drops all pages, zeroes all statistics and lets go of the backing device.
-    fn destroy(&mut self);
+    ///
+    /// # Errors
+    /// `EBUSY` when somebody has opened the block device since [`is_open`](Self::is_open) was asked;
+    /// nothing has happened then.
+    fn destroy(&mut self) -> Result<(), Errno>;
 
     /// `mm_stat`; the limit column is filled in by the caller.
     fn memory(&self) -> MmStat;

@@ -1,0 +1,3 @@
+//! `trueno-ublk`: a compressed RAM disk in user space.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! `trueno-zram-generator`: sets up compressed swap at boot.
+
+fn main() {}
