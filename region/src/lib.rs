@@ -5,6 +5,7 @@
 //! choice.
 
 mod mapping;
+mod reader;
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -14,6 +15,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicU64;
 
 use mapping::Mapping;
+pub use reader::Reader;
 use rustix::fs::{FallocateFlags, MemfdFlags, SeekFrom};
 use trueno_zram_store::{Errno, Region};
 
@@ -25,16 +27,21 @@ pub struct FileRegion {
 }
 
 impl FileRegion {
-    /// Makes the file, which must not exist, and maps it. It has no memory yet.
+    /// Makes the file, which must not exist, and maps it. It has no memory yet. If that fails there is
+    /// no file.
     ///
     /// # Errors
     ///
     /// What the operating system says; a file system that has no holes.
     pub fn create(path: impl AsRef<Path>, bytes: u64) -> io::Result<Self> {
         let mut options = OpenOptions::new();
-        let file = options.read(true).write(true).create_new(true).mode(0o600).open(path)?;
-        file.set_len(bytes)?;
-        Self::map(file)
+        let file = options.read(true).write(true).create_new(true).mode(0o600).open(&path)?;
+        let made = file.set_len(bytes).and_then(|()| Self::map(file));
+        if made.is_err() {
+            // The error that counts is the first one.
+            std::fs::remove_file(&path).ok();
+        }
+        made
     }
 
     /// Maps a file that there is.
@@ -84,6 +91,29 @@ impl FileRegion {
         Ok(self.file.metadata()?.blocks() * 512)
     }
 
+    /// Makes the page tables of this process for all memory that is behind the file now, so that no
+    /// later access has to wait for the kernel; how many bytes that is. It changes none of them, so a
+    /// process that waits to take a device over may do it while the other works. What that one gives
+    /// back in the same moment may get memory again, which its next growth or a recovery uses.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says: there is no memory for page tables.
+    pub fn populate_backed(&self) -> io::Result<u64> {
+        let mut sum = 0;
+        let mut from = 0;
+        while let Some(bytes) = self.backed_from(from)? {
+            self.mapping.populate(&bytes)?;
+            from = bytes.end;
+            sum += bytes.end - bytes.start;
+        }
+        Ok(sum)
+    }
+
+    fn backed_from(&self, from: u64) -> rustix::io::Result<Option<Range<u64>>> {
+        backed_from(&self.file, from)
+    }
+
     fn allocate(&self, flags: FallocateFlags, bytes: &Range<u64>) -> Result<(), Errno> {
         loop {
             match rustix::fs::fallocate(&self.file, flags, bytes.start, bytes.end - bytes.start) {
@@ -110,12 +140,21 @@ impl Region for FileRegion {
         self.allocate(FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE, &bytes)
     }
 
-    fn next_backed(&self, from: u64) -> Option<Range<u64>> {
-        let start = rustix::fs::seek(&self.file, SeekFrom::Data(from)).ok()?;
-        // The end of a file counts as a hole, so there is one.
-        let end = rustix::fs::seek(&self.file, SeekFrom::Hole(start)).ok()?;
-        Some(start..end)
+    fn next_backed(&self, from: u64) -> Result<Option<Range<u64>>, Errno> {
+        self.backed_from(from).map_err(|errno| Errno(errno.raw_os_error()))
     }
+}
+
+/// The first stretch of data in a file that ends after `from`, cut to begin there.
+fn backed_from(file: &File, from: u64) -> rustix::io::Result<Option<Range<u64>>> {
+    let start = match rustix::fs::seek(file, SeekFrom::Data(from)) {
+        // There is none, up to the end of the file.
+        Err(rustix::io::Errno::NXIO) => return Ok(None),
+        start => start?,
+    };
+    // The end of a file counts as a hole, so there is one.
+    let end = rustix::fs::seek(file, SeekFrom::Hole(start))?;
+    Ok(Some(start..end))
 }
 
 #[cfg(test)]
@@ -125,14 +164,53 @@ mod tests {
     use super::*;
 
     #[test]
+    fn populating_is_for_what_is_backed() {
+        let region = FileRegion::anonymous(1 << 20).expect("a memfd");
+        assert_eq!(region.populate_backed().expect("nothing to do"), 0);
+        region.grow(65536..131_072).expect("64 KiB");
+        region.grow(262_144..266_240).expect("a page");
+        region.words()[8192].store(4711, Relaxed);
+        let standby = FileRegion::map(region.file().try_clone().expect("a descriptor"));
+        let standby = standby.expect("mapped");
+        assert_eq!(resident(&standby), 0);
+        assert_eq!(standby.populate_backed().expect("populated"), 65536 + 4096);
+        assert_eq!(resident(&standby), 65536 + 4096);
+        assert_eq!(standby.backed_bytes().expect("blocks"), 65536 + 4096, "no more than there was");
+        assert_eq!(standby.words()[8192].load(Relaxed), 4711);
+    }
+
+    /// How many bytes of the region are in this process's page tables.
+    fn resident(region: &FileRegion) -> u64 {
+        let smaps = std::fs::read_to_string("/proc/self/smaps").expect("proc");
+        let start = format!("{:x}-", region.words().as_ptr().addr());
+        let mut lines = smaps.lines().skip_while(|line| !line.starts_with(&start));
+        let line = lines.find_map(|line| line.strip_prefix("Rss:")).expect("its size in memory");
+        let kib = line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number");
+        kib * 1024
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_mapped_does_not_stay() {
+        let path = std::env::temp_dir().join(format!("trueno-region-{}", std::process::id()));
+        let error = FileRegion::create(&path, 1000).expect_err("no whole pages");
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+        assert!(!path.exists());
+        drop(FileRegion::create(&path, 4096).expect("a file"));
+        let error = FileRegion::create(&path, 4096).expect_err("there is one");
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        assert!(path.exists(), "and it is not ours to remove");
+        std::fs::remove_file(&path).expect("our own");
+    }
+
+    #[test]
     fn memory_comes_and_goes_and_outlives_the_mapping() {
         let region = FileRegion::anonymous(1 << 20).expect("a memfd");
         assert_eq!(region.words().len(), (1 << 20) / 8);
-        assert_eq!(region.next_backed(0), None, "no memory yet");
+        assert_eq!(region.next_backed(0), Ok(None), "no memory yet");
         region.grow(65536..131_072).expect("64 KiB");
         region.grow(262_144..266_240).expect("a page");
-        assert_eq!(region.next_backed(0), Some(65536..131_072));
-        assert_eq!(region.next_backed(131_072), Some(262_144..266_240));
+        assert_eq!(region.next_backed(0), Ok(Some(65536..131_072)));
+        assert_eq!(region.next_backed(131_072), Ok(Some(262_144..266_240)));
         assert_eq!(region.backed_bytes().expect("blocks"), 65536 + 4096);
         region.words()[8192].store(4711, Relaxed);
         let again = FileRegion::map(region.file().try_clone().expect("a descriptor"));
@@ -141,6 +219,11 @@ mod tests {
         assert_eq!(again.words()[8192].load(Relaxed), 4711);
         again.punch(65536..131_072).expect("tmpfs has holes");
         assert_eq!(again.words()[8192].load(Relaxed), 0, "given back");
+        let reading = Mapping::read_only(again.file(), 1 << 20).expect("mapped");
+        let backed = again.backed_bytes().expect("blocks");
+        assert_eq!(reading.words()[0].load(Relaxed), 0);
+        let now = again.backed_bytes().expect("blocks");
+        assert_eq!(now, backed + 4096, "why a reader looks at no hole");
         again.grow(0..1 << 30).expect_err("behind the end of the file, which must not grow");
     }
 }

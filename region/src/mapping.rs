@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, munmap};
 use trueno_zram_store::PAGE_SIZE;
 
-/// A shared, writable mapping of a whole file.
+/// A shared mapping of a whole file.
 #[derive(Debug)]
 pub(crate) struct Mapping {
     start: NonNull<AtomicU64>,
@@ -25,13 +25,24 @@ unsafe impl Send for Mapping {}
 unsafe impl Sync for Mapping {}
 
 impl Mapping {
+    /// For reading and writing.
     pub(crate) fn new(file: &File, bytes: u64) -> io::Result<Self> {
+        Self::with(file, bytes, ProtFlags::READ | ProtFlags::WRITE)
+    }
+
+    /// For reading: to write one of its [`words`](Self::words) is a signal, so they are not for handing
+    /// out.
+    pub(crate) fn read_only(file: &File, bytes: u64) -> io::Result<Self> {
+        Self::with(file, bytes, ProtFlags::READ)
+    }
+
+    fn with(file: &File, bytes: u64, protection: ProtFlags) -> io::Result<Self> {
         let len = usize::try_from(bytes).map_err(io::Error::other)?;
         if len == 0 || !len.is_multiple_of(PAGE_SIZE) {
             let what = format!("a region has whole pages, and this file {len} bytes");
             return Err(io::Error::new(io::ErrorKind::InvalidData, what));
         }
-        let (protection, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED);
+        let flags = MapFlags::SHARED;
         // SAFETY: the kernel chooses where, so nothing that there is gets replaced.
         let start = unsafe { mmap(std::ptr::null_mut(), len, protection, flags, file, 0) }?;
         let start = NonNull::new(start.cast()).ok_or(io::ErrorKind::OutOfMemory)?;

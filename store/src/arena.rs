@@ -16,7 +16,7 @@ use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 
 use crate::PAGE_SIZE;
 use crate::layout::{GAUGES, Layout, PARAMETERS};
-use crate::region::{Errno, Region};
+use crate::region::Errno;
 use crate::span::{SpanIndex, SpanTable, Stack, State};
 use crate::word::{Word, index};
 
@@ -74,10 +74,10 @@ pub(crate) const fn page_of(word: u64, place: Place) -> Option<u32> {
 
 /// How many ready spans are left for moving objects together, so that a device whose memory has run
 /// out can win back what is dead.
-const RESERVE: u64 = 1;
+pub(crate) const RESERVE: u64 = 1;
 
 /// Why there is no place for an object now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Shortage {
     /// The arena grows too slowly: try again when [`maintain`](crate::Device::maintain) has run.
     Headroom,
@@ -120,20 +120,39 @@ pub(crate) enum Gauge {
     Grown,
     /// The errno with which the last growth was refused; 0 if it was not.
     Refused,
+    /// How many evacuations ever began, above how many are under way: [`Moves`].
+    Moving,
 }
 
-const GAUGE_COUNT: usize = 8;
+/// Evacuations of all threads. While one is under way a span more than the limit allows may be in use,
+/// or the one that is kept back; and what it wins is not there yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Moves {
+    pub(crate) begun: u32,
+    pub(crate) under_way: u32,
+}
+
+const GAUGE_COUNT: usize = 9;
 const WORDS_A_LINE: usize = 8;
 
+impl<'a> Gauges<'a> {
+    /// Those of a region that was found large enough.
+    #[inline]
+    pub(crate) fn of(words: &'a [AtomicU64]) -> Self {
+        Self::new(part(words, GAUGES..PARAMETERS)).expect("a region that was found large enough")
+    }
+}
+
 impl<'a, W: Word> Gauges<'a, W> {
-    /// `words` begins with eight cache lines; `None` if it is shorter.
+    /// `words` begins with nine cache lines; `None` if it is shorter.
     pub(crate) fn new(words: &'a [W]) -> Option<Self> {
         words.as_chunks().0.first_chunk().map(|lines| Self { lines })
     }
 
     #[inline]
     pub(crate) fn word(self, gauge: Gauge) -> &'a W {
-        let [used, peak, limit, ready, ready_head, punched_head, grown, refused] = self.lines;
+        let [used, peak, limit, ready, ready_head, punched_head, grown, refused, moving] =
+            self.lines;
         let [word, ..] = match gauge {
             Gauge::Used => used,
             Gauge::Peak => peak,
@@ -143,13 +162,36 @@ impl<'a, W: Word> Gauges<'a, W> {
             Gauge::PunchedHead => punched_head,
             Gauge::Grown => grown,
             Gauge::Refused => refused,
+            Gauge::Moving => moving,
         };
         word
     }
 
     #[inline]
     pub(crate) fn get(self, gauge: Gauge) -> u64 {
-        self.word(gauge).load(Relaxed)
+        // Acquire: who sees a span that was taken for an evacuation sees that this began.
+        self.word(gauge).load(Acquire)
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the two halves of the word")]
+    pub(crate) fn moves(self) -> Moves {
+        let word = self.get(Gauge::Moving);
+        Moves { begun: (word >> 32) as u32, under_way: word as u32 }
+    }
+
+    /// Whether nobody has moved anything since `before`, but for `own` evacuations of the caller.
+    pub(crate) fn is_undisturbed(self, before: Moves, own: u32) -> bool {
+        before.under_way == 0 && self.moves().begun.wrapping_sub(before.begun) == own
+    }
+
+    /// Says that an evacuation begins, before anything of it can be seen.
+    pub(crate) fn begin_move(self) {
+        self.add(Gauge::Moving, 1 << 32 | 1);
+    }
+
+    /// Says that it is over, after everything that it won is there.
+    pub(crate) fn end_move(self) {
+        self.subtract_one(Gauge::Moving);
     }
 
     #[inline]
@@ -200,13 +242,11 @@ impl<W> Copy for Arena<'_, W> {}
 impl<'a> Arena<'a> {
     /// The one in a region that has this layout, which was checked.
     #[inline]
-    pub(crate) fn of(region: &'a impl Region, layout: &Layout) -> Self {
-        let words = region.words();
-        let gauges = Gauges::new(part(words, GAUGES..PARAMETERS));
+    pub(crate) fn of(words: &'a [AtomicU64], layout: &Layout) -> Self {
         Self {
             data: part(words, layout.arena()),
             spans: SpanTable::new(part(words, layout.span_words())),
-            gauges: gauges.expect("a region that was found large enough"),
+            gauges: Gauges::of(words),
             span_granules: layout.span_granules(),
         }
     }
@@ -271,30 +311,41 @@ impl<'a, W: Word> Arena<'a, W> {
         limit != 0 && used * self.span_granules * GRANULE > limit
     }
 
-    /// Takes an empty span and opens it. `beyond` lets it go beyond the limit, for moving objects
+    /// Takes an empty span, to open it. `beyond` lets it go beyond the limit, for moving objects
     /// together: the span that is emptied comes back soon, also where the limit was lowered to less
     /// than is in use.
     pub(crate) fn take_span(self, beyond: bool) -> Result<SpanIndex, Shortage> {
-        let is_too_many = |used| !beyond && self.is_beyond_limit(used);
-        if is_too_many(self.gauges.get(Gauge::Used) + 1) {
+        if !beyond && self.is_beyond_limit(self.gauges.get(Gauge::Used) + 1) {
             return Err(Shortage::Limit);
         }
-        let is_reserved = !beyond && self.gauges.get(Gauge::Ready) <= RESERVE;
-        // Used spans are counted after one is there: a count for what was not to be had could be what
-        // makes another thread's write fail at the limit.
-        let Some(span) = (!is_reserved).then(|| self.take_ready()).flatten() else {
+        let least = if beyond { 0 } else { RESERVE };
+        if self.gauges.get(Gauge::Ready) <= least {
             let refused = i32::try_from(self.gauges.get(Gauge::Refused)).unwrap_or(i32::MAX);
             let shortage = Shortage::Memory(Errno(refused));
             return Err(if refused == 0 { Shortage::Headroom } else { shortage });
-        };
-        let used = self.gauges.add(Gauge::Used, 1);
-        if is_too_many(used) {
-            self.give_back(span);
-            return Err(Shortage::Limit);
         }
+        // Counted and not there: some thread is about to list it.
+        let span = self.take_ready().ok_or(Shortage::Headroom)?;
+        let Some(used) = self.use_one(beyond) else {
+            self.add_ready(span);
+            return Err(Shortage::Limit);
+        };
         self.gauges.peak(used);
-        self.spans.open(span);
         Ok(span)
+    }
+
+    /// Counts one more span in use if the limit allows it, and never for a moment if not: that could be
+    /// what makes another thread's write fail.
+    fn use_one(self, beyond: bool) -> Option<u64> {
+        let word = self.gauges.word(Gauge::Used);
+        let mut used = word.load(Relaxed);
+        while beyond || !self.is_beyond_limit(used + 1) {
+            match word.compare_exchange_weak(used, used + 1, AcqRel, Relaxed) {
+                Ok(_) => return Some(used + 1),
+                Err(now) => used = now,
+            }
+        }
+        None
     }
 
     /// Gives back a span that was emptied.

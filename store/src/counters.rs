@@ -10,7 +10,6 @@ use core::sync::atomic::Ordering::Relaxed;
 
 use crate::arena::part;
 use crate::layout::{COUNTERS, COUNTERS_BYTES, MOST_THREADS};
-use crate::region::Region;
 use crate::span::SpanIndex;
 
 /// A count of events since the device was made.
@@ -46,7 +45,10 @@ pub(crate) enum Stored {
 }
 
 const WORDS: usize = (COUNTERS_BYTES / 8) as usize;
-/// The word in which a thread says which span it has open: its index and one, 0 for none.
+/// The word in which a thread says how many bytes of private memory it has.
+const PRIVATE: usize = WORDS - 2;
+/// The word in which a thread says which span it has open: its generation above its index and one, 0
+/// for none.
 const OPEN: usize = WORDS - 1;
 
 /// The counters of all threads.
@@ -57,9 +59,9 @@ pub(crate) struct AllCounters<'a> {
 
 impl<'a> AllCounters<'a> {
     #[inline]
-    pub(crate) fn of(region: &'a impl Region) -> Self {
+    pub(crate) fn of(words: &'a [AtomicU64]) -> Self {
         let bytes = COUNTERS..COUNTERS + COUNTERS_BYTES * MOST_THREADS as u64;
-        Self { threads: part(region.words(), bytes).as_chunks().0 }
+        Self { threads: part(words, bytes).as_chunks().0 }
     }
 
     /// Those of a thread below [`MOST_THREADS`].
@@ -86,16 +88,28 @@ impl<'a> AllCounters<'a> {
         if sum > u64::MAX / 2 { 0 } else { sum }
     }
 
-    /// The spans that threads have open.
-    pub(crate) fn open_spans(self) -> impl Iterator<Item = SpanIndex> {
+    /// The spans that threads have opened, and under which generation: of another one they were taken
+    /// back meanwhile.
+    pub(crate) fn open_spans(self) -> impl Iterator<Item = (SpanIndex, u32)> + use<'a> {
         let words = self.threads.iter().filter_map(|counters| counters.get(OPEN));
-        words.filter_map(|word| SpanIndex::try_from(word.load(Relaxed).checked_sub(1)?).ok())
+        words.filter_map(|word| {
+            let word = word.load(Relaxed);
+            let span = SpanIndex::try_from((word & u64::from(u32::MAX)).checked_sub(1)?).ok()?;
+            Some((span, u32::try_from(word >> 32).ok()?))
+        })
     }
 
-    /// Forgets which spans a killed process had open.
-    pub(crate) fn forget_open_spans(self) {
-        let words = self.threads.iter().filter_map(|counters| counters.get(OPEN));
-        words.for_each(|word| word.store(0, Relaxed));
+    /// Bytes of private memory that threads have.
+    pub(crate) fn private(self) -> u64 {
+        self.sum(PRIVATE)
+    }
+
+    /// Forgets what threads of a killed process had for themselves.
+    pub(crate) fn forget_threads(self) {
+        for counters in self.threads {
+            let words = [PRIVATE, OPEN].into_iter().filter_map(|at| counters.get(at));
+            words.for_each(|word| word.store(0, Relaxed));
+        }
     }
 
     /// Makes `value` the sum. Nobody may be counting meanwhile.
@@ -121,11 +135,19 @@ impl Counters<'_> {
         }
     }
 
-    /// Says which span the thread has open now.
-    pub(crate) fn open(self, span: Option<SpanIndex>) {
-        if let Some(word) = self.words.get(OPEN) {
-            word.store(span.map_or(0, |span| u64::from(span) + 1), Relaxed);
-        }
+    fn set(self, at: usize, value: u64) {
+        self.words.get(at).into_iter().for_each(|word| word.store(value, Relaxed));
+    }
+
+    /// Says which span the thread has open now, and under which generation.
+    pub(crate) fn open(self, open: Option<(SpanIndex, u32)>) {
+        let word = |(span, generation)| u64::from(generation) << 32 | (u64::from(span) + 1);
+        self.set(OPEN, open.map_or(0, word));
+    }
+
+    /// Says how many bytes of private memory the thread has.
+    pub(crate) fn private(self, bytes: u64) {
+        self.set(PRIVATE, bytes);
     }
 
     #[inline]

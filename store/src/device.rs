@@ -6,16 +6,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use trueno_zram_core::PageCompressor;
 
-use crate::arena::{Arena, GRANULE, Gauge, part};
-use crate::counters::{AllCounters, Event, Stored};
+use crate::arena::{Arena, Gauge, part};
+use crate::counters::AllCounters;
+use crate::error::ENOSPC;
 use crate::header::{self, Id};
 use crate::layout::{Layout, MOST_THREADS};
 use crate::queue::QueueStore;
 use crate::region::{Errno, Region};
 use crate::slot::{Priority, Slot};
 use crate::space::{Allocator, Space};
-use crate::span::{SpanWord, State};
-use crate::statistics::{IoStat, MmStat, Overhead};
+use crate::statistics::{IoStat, MmStat, Overhead, Statistics, time};
 use crate::table::SlotTable;
 use crate::{Error, PAGE_SIZE};
 
@@ -45,6 +45,11 @@ impl Codecs {
         self.0.get(priority.index())?.as_ref()
     }
 
+    /// Whether there is none of a higher priority.
+    pub(crate) fn is_last(&self, priority: Priority) -> bool {
+        self.0.iter().skip(priority.index() + 1).all(Option::is_none)
+    }
+
     pub(crate) fn each(&self) -> [Option<&PageCompressor>; Priority::COUNT] {
         self.0.each_ref().map(Option::as_ref)
     }
@@ -52,11 +57,13 @@ impl Codecs {
 
 /// What a new device is made with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Options {
+pub struct Options<'a> {
     /// Keep the time of each page's last access: 4 bytes a page, and what marks pages idle by age.
     pub access_times: bool,
     /// By which its owner knows it again.
     pub id: Id,
+    /// The first text to keep with it: [`Device::set_parameters`].
+    pub parameters: &'a str,
 }
 
 /// A device, by one of its handles: they are cheap to clone and all the same.
@@ -82,8 +89,6 @@ pub(crate) struct Shared<R> {
     threads: AtomicU64,
     /// Seconds, on whatever clock the caller has.
     clock: AtomicU32,
-    /// Bytes of private memory that queue stores have.
-    pub(crate) private: AtomicU64,
     /// Held by who grows and punches, or sets parameters.
     growing: Mutex<()>,
     /// Held by who recompresses: see `recompress.rs`.
@@ -93,7 +98,7 @@ pub(crate) struct Shared<R> {
 impl<R: Region> Shared<R> {
     #[inline]
     pub(crate) fn arena(&self) -> Arena<'_> {
-        Arena::of(&self.region, &self.layout)
+        Arena::of(self.region.words(), &self.layout)
     }
 
     #[inline]
@@ -103,7 +108,7 @@ impl<R: Region> Shared<R> {
 
     #[inline]
     pub(crate) fn counters(&self) -> AllCounters<'_> {
-        AllCounters::of(&self.region)
+        AllCounters::of(self.region.words())
     }
 
     /// Remembers that the page was accessed now.
@@ -129,11 +134,17 @@ impl<R: Region> Shared<R> {
         }
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "one half of the word")]
-    pub(crate) fn time(&self, page: u32) -> Option<u32> {
-        let times = part(self.region.words(), self.layout.times());
-        let word = times.get(page as usize / 2)?.load(Relaxed);
-        Some((word >> (page % 2 * 32)) as u32)
+    fn time(&self, page: u32) -> Option<u32> {
+        time(part(self.region.words(), self.layout.times()), page)
+    }
+
+    /// Makes it the time of the last access.
+    #[expect(clippy::cast_possible_truncation, reason = "the two halves of a word")]
+    pub(crate) fn recover_clock(&self) {
+        let words = part(self.region.words(), self.layout.times()).iter();
+        let times =
+            words.map(|word| word.load(Relaxed)).map(|word| (word as u32).max((word >> 32) as u32));
+        self.clock.store(times.max().unwrap_or(0), Relaxed);
     }
 
     /// The arena and the table, for a thread with this allocator.
@@ -159,9 +170,6 @@ pub enum Idle {
     OlderThan(u32),
 }
 
-/// What the operating system would say if it were its memory that is used up, not the arena.
-const ENOSPC: i32 = 28;
-
 /// What [`Device::maintain`] did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Maintained {
@@ -178,18 +186,28 @@ impl<R: Region> Device<R> {
     ///
     /// # Errors
     ///
-    /// The size, a region that is too small, old memory that cannot be given back, or none for the
-    /// table.
-    pub fn format(region: R, pages: u64, options: Options, codecs: Codecs) -> Result<Self, Error> {
+    /// The size, parameters that are too long, a region that is too small, old memory that cannot be
+    /// given back, or none for the table. The region goes with the error; a file it was made of is
+    /// no device then.
+    pub fn format(
+        region: R,
+        pages: u64,
+        options: Options<'_>,
+        codecs: Codecs,
+    ) -> Result<Self, Error> {
         let layout = Layout::new(pages, options.access_times)?;
-        header::enough(region.words(), &layout)?;
+        header::has_room(options.parameters)?;
+        header::enough(region.words(), layout.region_bytes())?;
         // First of all it stops being a device: a process killed here leaves none.
-        if region.next_backed(0).is_some_and(|bytes| bytes.start == 0) {
-            header::erase(region.words());
+        match header::backed_start(&region) {
+            Ok(_) => header::erase(region.words()),
+            Err(Error::Foreign(_)) => {}
+            Err(error) => return Err(error),
         }
         region.punch(0..layout.region_bytes()).map_err(Error::Memory)?;
-        let tables = layout.span_words().end.next_multiple_of(PAGE_SIZE as u64);
-        region.grow(0..tables).map_err(Error::Memory)?;
+        region.grow(layout.tables()).map_err(Error::Memory)?;
+        header::set_parameters(region.words(), options.parameters)?;
+        // Last: there is no device before all of it is there.
         header::write(region.words(), &layout, options.id);
         Ok(Self::around(region, layout, options.id, codecs))
     }
@@ -216,7 +234,6 @@ impl<R: Region> Device<R> {
                 id,
                 threads: AtomicU64::new(0),
                 clock: AtomicU32::new(0),
-                private: AtomicU64::new(0),
                 growing: Mutex::new(()),
                 recompressing: Mutex::new(()),
             }),
@@ -270,7 +287,7 @@ impl<R: Region> Device<R> {
     /// The text kept with it.
     #[must_use]
     pub fn parameters(&self) -> String {
-        header::parameters(&self.shared.region)
+        self.statistics().parameters()
     }
 
     /// Keeps a text with it.
@@ -280,11 +297,12 @@ impl<R: Region> Device<R> {
     /// [`Error::Parameters`] if it is too long.
     pub fn set_parameters(&self, text: &str) -> Result<(), Error> {
         let _one = self.shared.growing.lock().unwrap_or_else(PoisonError::into_inner);
-        header::set_parameters(&self.shared.region, text)
+        header::set_parameters(self.shared.region.words(), text)
     }
 
     /// Limits the memory of the arena to `bytes`, rounded up to whole pages; 0 is no limit. Memory
-    /// comes in whole spans, as many as fit into it. What is stored already stays.
+    /// comes in whole spans, as many as fit into it; those that threads have open and empty are taken
+    /// back before a write fails. What is stored already stays.
     pub fn set_limit(&self, bytes: u64) {
         let bytes = bytes.checked_next_multiple_of(PAGE_SIZE as u64).unwrap_or(0);
         self.shared.arena().gauges.set(Gauge::Limit, bytes);
@@ -296,13 +314,19 @@ impl<R: Region> Device<R> {
         gauges.set(Gauge::Peak, gauges.get(Gauge::Used));
     }
 
-    /// Tells the time for access times, in seconds on a clock of the caller's.
+    /// Tells the time for access times, in seconds on a clock of the caller's that goes on when the
+    /// process is killed. Until it is told it is 0, or after a recovery the time of the last access.
     pub fn set_clock(&self, seconds: u32) {
         self.shared.clock.store(seconds, Relaxed);
     }
 
     /// Whether [`maintain`](Self::maintain) has something to do. Cheap enough to ask after each batch
     /// of requests.
+    ///
+    /// It goes on saying yes while growing is refused, because memory may come back at any time. Whoever
+    /// is told so by [`Maintained::refused`] should wait before the next call, twice as long each time
+    /// up to a second or so: a refused call costs a system call or two, and nothing is lost by waiting,
+    /// since writes that find no room fail meanwhile and are not parked for want of headroom.
     #[must_use]
     pub fn wants_maintenance(&self) -> bool {
         let ready = self.shared.arena().gauges.get(Gauge::Ready);
@@ -319,6 +343,9 @@ impl<R: Region> Device<R> {
 
     /// Gets memory ahead of need, and gives back what is not needed any more. For a thread that does
     /// no I/O on the device: it may wait long.
+    ///
+    /// After it every parked write is worth another try: it is done, fails if growing was refused, or is
+    /// parked again where another thread's evacuation was in its way.
     pub fn maintain(&self) -> Maintained {
         let shared = &*self.shared;
         let _growing = shared.growing.lock().unwrap_or_else(PoisonError::into_inner);
@@ -369,14 +396,15 @@ impl<R: Region> Device<R> {
             if !table.peek(at).is_some_and(is_stored) {
                 continue;
             }
+            let Some(held) = table.hold(at) else { continue };
+            let slot = held.slot();
+            // Whoever accesses the page from now on takes the mark away.
             let idle = match which {
                 Idle::All => true,
                 Idle::OlderThan(age) => {
                     self.shared.time(page).is_some_and(|time| now.saturating_sub(time) >= age)
                 }
             };
-            let Some(held) = table.hold(at) else { continue };
-            let slot = held.slot();
             if is_stored(slot) {
                 held.install(slot.idle(idle));
             }
@@ -384,67 +412,34 @@ impl<R: Region> Device<R> {
         Ok(())
     }
 
-    /// Bytes of spans that threads have open and that hold nothing yet, or nothing any more: they are
-    /// at hand as the ready ones are.
-    fn open_and_empty(&self) -> u64 {
-        let arena = self.shared.arena();
-        let is_empty = |word: SpanWord| word.state() == State::Open && word.used() == 0;
-        let words = self.shared.counters().open_spans().filter_map(|span| arena.spans.get(span));
-        let count = words.filter(|word| is_empty(*word)).count();
-        count as u64 * self.shared.layout.span_bytes()
+    /// What its memory says of it; the functions below are its own.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics<'_> {
+        Statistics::new(self.shared.region.words(), self.shared.layout)
     }
 
     /// What is stored and what it costs, as in zram's `mm_stat`.
     #[must_use]
     pub fn mm_stat(&self) -> MmStat {
-        let counters = self.shared.counters();
-        let gauges = self.shared.arena().gauges;
-        let stored = |what| counters.stored(what);
-        let bytes = |gauge| gauges.get(gauge) * self.shared.layout.span_bytes();
-        MmStat {
-            orig_data_size: stored(Stored::Pages) * PAGE_SIZE as u64,
-            compr_data_size: stored(Stored::Bytes),
-            mem_used_total: bytes(Gauge::Used).saturating_sub(self.open_and_empty()),
-            mem_limit: gauges.get(Gauge::Limit),
-            mem_used_max: bytes(Gauge::Peak),
-            same_pages: stored(Stored::Same),
-            pages_compacted: counters.events(Event::Compacted) / (PAGE_SIZE as u64 / GRANULE),
-            huge_pages: stored(Stored::Huge),
-            huge_pages_since: counters.events(Event::HugeSince),
-        }
+        self.statistics().mm_stat()
     }
 
     /// What failed and what was freed, as in zram's `io_stat`.
     #[must_use]
     pub fn io_stat(&self) -> IoStat {
-        let events = |event| self.shared.counters().events(event);
-        IoStat {
-            reads: events(Event::Reads),
-            writes: events(Event::Writes),
-            failed_reads: events(Event::FailedReads),
-            failed_writes: events(Event::FailedWrites),
-            invalid_io: events(Event::InvalidIo),
-            notify_free: events(Event::NotifyFree),
-        }
+        self.statistics().io_stat()
     }
 
     /// Memory that it takes beside `mem_used_total`.
     #[must_use]
     pub fn overhead(&self) -> Overhead {
-        let layout = &self.shared.layout;
-        Overhead {
-            table: layout.span_words().end.next_multiple_of(PAGE_SIZE as u64),
-            headroom: self.shared.arena().gauges.get(Gauge::Ready) * layout.span_bytes()
-                + self.open_and_empty(),
-            buffers: self.shared.private.load(Relaxed),
-        }
+        self.statistics().overhead()
     }
 
-    /// The slot of a page, for `block_state` and the like, and when it was accessed last (0 without
-    /// access times). `None` behind the end.
+    /// The slot of a page, and when it was accessed last (0 without access times). `None` behind the
+    /// end.
     #[must_use]
     pub fn slot(&self, page: u32) -> Option<(Slot, u32)> {
-        let slot = self.shared.table().peek(page as usize)?;
-        Some((slot.unlocked(), self.shared.time(page).unwrap_or(0)))
+        self.statistics().slot(page)
     }
 }

@@ -44,6 +44,8 @@ pub enum Error {
     Limit,
     /// Growing was refused; the page is as it was.
     Memory(Errno),
+    /// It cannot be told which of the region has memory.
+    Backing(Errno),
     /// What is stored for the page is damaged.
     Damaged {
         /// The page.
@@ -59,6 +61,46 @@ pub enum Error {
     /// A codec failed.
     Codec,
 }
+
+impl Error {
+    /// The error number of Linux, positive, with which a request or a store of an attribute is
+    /// answered that failed in this way.
+    ///
+    /// | errors | number |
+    /// |---|---|
+    /// | `Size`, `Parameters`, `NoTimes`, `NoCodec`, `Foreign` | 22, `EINVAL` |
+    /// | `Version` | 95, `EOPNOTSUPP` |
+    /// | `Header`, `Truncated` | 117, `EUCLEAN`: what file systems say of damage |
+    /// | `Threads` | 16, `EBUSY` |
+    /// | `OutOfRange`, `Damaged`, `Codec` | 5, `EIO` |
+    /// | `Limit` | 28, `ENOSPC` |
+    /// | `Memory`, `Backing` | what the operating system said |
+    #[must_use]
+    pub const fn errno(&self) -> i32 {
+        match *self {
+            Self::Size { .. }
+            | Self::Parameters { .. }
+            | Self::NoTimes
+            | Self::NoCodec { .. }
+            | Self::Foreign(_) => EINVAL,
+            Self::Version(_) => EOPNOTSUPP,
+            Self::Header(_) | Self::Truncated { .. } => EUCLEAN,
+            Self::Threads => EBUSY,
+            Self::OutOfRange { .. } | Self::Damaged { .. } | Self::Codec => EIO,
+            Self::Limit => ENOSPC,
+            Self::Memory(Errno(errno)) | Self::Backing(Errno(errno)) => errno,
+        }
+    }
+}
+
+// The numbers of asm-generic/errno-base.h and errno.h, which x86-64 and AArch64 use.
+const EIO: i32 = 5;
+const EBUSY: i32 = 16;
+const EINVAL: i32 = 22;
+/// What the operating system would say if it were its memory that is used up, not the arena.
+pub(crate) const ENOSPC: i32 = 28;
+const EOPNOTSUPP: i32 = 95;
+const EUCLEAN: i32 = 117;
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -91,6 +133,11 @@ impl fmt::Display for Error {
             Self::Memory(errno) => {
                 write!(f, "no more memory for the device (error {})", errno.0)
             }
+            Self::Backing(errno) => write!(
+                f,
+                "it cannot be told which of the device's memory is there (error {})",
+                errno.0
+            ),
             Self::Damaged { page, what } => write!(f, "page {page} is damaged: {what}"),
             Self::NoCodec { priority } => {
                 write!(f, "the device has no codec of priority {priority}")

@@ -14,6 +14,7 @@
 //! for two; the one that counts is changed by one store, so a process killed in between leaves the
 //! old one.
 
+use core::ops::Range;
 use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
@@ -29,6 +30,43 @@ const WORDS: usize = 8;
 /// By which the owner of a region knows it again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Id(pub u128);
+
+/// What a region says of the device in it: what one must know before its codecs can be chosen and
+/// [`Device::recover`](crate::Device::recover) be called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Where things are, and how many pages the device has.
+    pub layout: Layout,
+    /// By which its owner knows it again.
+    pub id: Id,
+    /// The text kept with it.
+    pub parameters: String,
+}
+
+impl Header {
+    /// Reads it. This changes nothing and asks for no memory, so it may be done before the process
+    /// that owns the device is gone.
+    ///
+    /// # Errors
+    ///
+    /// A region that holds no device, one of a later version, a damaged first page, or a region
+    /// that was cut off.
+    pub fn read(region: &impl Region) -> Result<Self, Error> {
+        let backed = backed_start(region)?;
+        let (layout, id) = read(region.words())?;
+        // Where a part of it has lost its memory there is nothing to be read.
+        let is_whole = backed.end >= COUNTERS;
+        let parameters = if is_whole { parameters(region.words()) } else { String::new() };
+        Ok(Self { layout, id, parameters })
+    }
+}
+
+/// The first stretch of backed memory, with which the region begins.
+pub(crate) fn backed_start(region: &impl Region) -> Result<Range<u64>, Error> {
+    // To look at memory that is not there would be to ask for some.
+    let backed = region.next_backed(0).map_err(Error::Backing)?;
+    backed.filter(|bytes| bytes.start == 0).ok_or(Error::Foreign(0))
+}
 
 fn check(words: &[u64]) -> u64 {
     // FNV-1a over words: it has to catch damage, not malice.
@@ -61,7 +99,14 @@ pub(crate) fn write(words: &[AtomicU64], layout: &Layout, id: Id) {
 }
 
 /// Reads the identity and compares it with the region's size.
-pub(crate) fn read(words: &[AtomicU64]) -> Result<(Layout, Id), Error> {
+fn read(words: &[AtomicU64]) -> Result<(Layout, Id), Error> {
+    let (layout, id) = identity(words)?;
+    enough(words, layout.region_bytes())?;
+    Ok((layout, id))
+}
+
+/// Reads the identity alone: of a region of which only the beginning may be there.
+pub(crate) fn identity(words: &[AtomicU64]) -> Result<(Layout, Id), Error> {
     let foreign = Error::Foreign;
     let first: &[_; WORDS] = words.first_chunk().ok_or(foreign(0))?;
     let identity = first.each_ref().map(|word| word.load(Acquire));
@@ -79,14 +124,12 @@ pub(crate) fn read(words: &[AtomicU64]) -> Result<(Layout, Id), Error> {
     if layout.span_bytes() != span_bytes {
         return Err(Error::Header("spans of a size that its pages do not have"));
     }
-    enough(words, &layout)?;
     Ok((layout, Id(u128::from(high) << 64 | u128::from(low))))
 }
 
-/// Whether the region is as large as the layout needs.
-pub(crate) fn enough(words: &[AtomicU64], layout: &Layout) -> Result<(), Error> {
+/// Whether the region has so many bytes.
+pub(crate) fn enough(words: &[AtomicU64], needed: u64) -> Result<(), Error> {
     let got = size_of_val(words) as u64;
-    let needed = layout.region_bytes();
     if got < needed { Err(Error::Truncated { got, needed }) } else { Ok(()) }
 }
 
@@ -109,8 +152,8 @@ struct Texts<'a> {
 }
 
 impl<'a> Texts<'a> {
-    fn of(region: &'a impl Region) -> Option<Self> {
-        let (which, rest) = part(region.words(), PARAMETERS..COUNTERS).split_first()?;
+    fn of(words: &'a [AtomicU64]) -> Option<Self> {
+        let (which, rest) = part(words, PARAMETERS..COUNTERS).split_first()?;
         let (one, rest) = rest.split_at_checked(TEXT_WORDS)?;
         let (two, _) = rest.split_at_checked(TEXT_WORDS)?;
         Some(Self { which, texts: [one, two] })
@@ -119,8 +162,8 @@ impl<'a> Texts<'a> {
 
 /// The text that [`set_parameters`] has put there last; empty if none was.
 #[expect(clippy::cast_possible_truncation, reason = "a length is cut to what there is")]
-pub(crate) fn parameters(region: &impl Region) -> String {
-    let Some(Texts { which, texts: [one, two] }) = Texts::of(region) else { return String::new() };
+pub(crate) fn parameters(words: &[AtomicU64]) -> String {
+    let Some(Texts { which, texts: [one, two] }) = Texts::of(words) else { return String::new() };
     loop {
         let before = which.load(Acquire);
         let text = if before.is_multiple_of(2) { one } else { two };
@@ -136,12 +179,16 @@ pub(crate) fn parameters(region: &impl Region) -> String {
     }
 }
 
+/// Whether there is room for a text.
+pub(crate) fn has_room(text: &str) -> Result<(), Error> {
+    let len = text.len();
+    if len > MOST_PARAMETERS { Err(Error::Parameters { len }) } else { Ok(()) }
+}
+
 /// Keeps a text with the device. One thread at a time.
-pub(crate) fn set_parameters(region: &impl Region, text: &str) -> Result<(), Error> {
-    if text.len() > MOST_PARAMETERS {
-        return Err(Error::Parameters { len: text.len() });
-    }
-    let Some(Texts { which, texts: [one, two] }) = Texts::of(region) else { return Ok(()) };
+pub(crate) fn set_parameters(words: &[AtomicU64], text: &str) -> Result<(), Error> {
+    has_room(text)?;
+    let Some(Texts { which, texts: [one, two] }) = Texts::of(words) else { return Ok(()) };
     let count = which.load(Relaxed);
     let other = if count.is_multiple_of(2) { two } else { one };
     let Some((len, words)) = other.split_first() else { return Ok(()) };

@@ -113,6 +113,13 @@ impl Layout {
         start..start + self.spans * 8
     }
 
+    /// All bytes before the arena: header, counters, table, access times, spans' words. They have
+    /// memory as long as there is a device, so another process may read them at any time.
+    #[must_use]
+    pub const fn tables(&self) -> Range<u64> {
+        0..self.span_words().end.next_multiple_of(PAGE)
+    }
+
     /// The bytes of the arena; the region ends with it.
     #[must_use]
     pub const fn arena(&self) -> Range<u64> {

@@ -2,8 +2,9 @@
 //!
 //! A [`Device`] keeps pages of 4 KiB by their index in a [`Region`] of memory that the caller hands
 //! in. Each thread that moves pages has a [`QueueStore`]. Its reads, writes and discards allocate
-//! nothing and wait for nobody but a thread that is copying the very page they want; the one system
-//! call among them gives the processor away when that takes long.
+//! nothing and wait for nobody but a thread that is copying a page: the one they want, or at the limit
+//! of memory one that is on its way into a span they must empty. The one system call among them gives
+//! the processor away when that takes long.
 //!
 //! A process that works on a device may be killed between any two instructions. Whoever opens the
 //! region afterwards with [`Device::recover`] finds every page for which [`QueueStore::write`] has
@@ -31,8 +32,8 @@
 //!         words.iter().for_each(|word| word.store(0, Ordering::Relaxed));
 //!         Ok(())
 //!     }
-//!     fn next_backed(&self, from: u64) -> Option<Range<u64>> {
-//!         Some(from..self.0.len() as u64 * 8).filter(|bytes| !bytes.is_empty())
+//!     fn next_backed(&self, from: u64) -> Result<Option<Range<u64>>, Errno> {
+//!         Ok(Some(from..self.0.len() as u64 * 8).filter(|bytes| !bytes.is_empty()))
 //!     }
 //! }
 //!
@@ -60,6 +61,7 @@
 //! arena.rs, span.rs      where objects lie; which part is whose
 //! space.rs, holes.rs     finding a place, taking one back, moving objects together
 //! device.rs, queue.rs    what is shared, what is a thread's own
+//! statistics.rs          what its memory says of a device, to any process
 //! recover.rs, verify.rs  after a kill; looking at everything
 //! ```
 
@@ -92,13 +94,13 @@ pub use arena::{GRANULE, Place, granules};
 pub use compact::{Compaction, Progress};
 pub use device::{Codecs, Device, Idle, Maintained, Options};
 pub use error::Error;
-pub use header::{Id, MOST_PARAMETERS};
+pub use header::{Header, Id, MOST_PARAMETERS};
 pub use layout::{Layout, MOST_PAGES, MOST_THREADS};
 pub use queue::QueueStore;
 pub use recompress::{Recompress, Recompression, Selection};
 pub use recover::Recovery;
 pub use region::{Errno, Region};
-pub use statistics::{IoStat, MmStat, Overhead};
+pub use statistics::{BlockState, IoStat, MmStat, Overhead, Statistics};
 pub use trueno_zram_core::{PAGE_SIZE, Page};
 pub use verify::{MOST_REPORTED, Verified};
 pub use write::{HUGE_FROM, Written};

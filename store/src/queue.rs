@@ -20,8 +20,6 @@ pub struct QueueStore<R: Region> {
     thread: usize,
     allocator: Allocator,
     pub(crate) codec: Working,
-    /// Bytes of memory that are its own.
-    private: u64,
 }
 
 /// Working memory of the codecs.
@@ -44,9 +42,9 @@ impl<R: Region> QueueStore<R> {
         let allocator = Allocator::new(thread);
         let private = allocator.footprint() + BUFFER_SIZE as u64;
         let scratch = shared.codecs.each().map(|codec| codec.map(|codec| codec.scratch()));
-        shared.private.fetch_add(private, core::sync::atomic::Ordering::Relaxed);
+        shared.counters().thread(thread).private(private);
         let codec = Working { scratch, buffer: Box::new([0; BUFFER_SIZE]) };
-        Self { shared, thread, allocator, codec, private }
+        Self { shared, thread, allocator, codec }
     }
 
     /// The device that it belongs to.
@@ -92,7 +90,7 @@ impl<R: Region> QueueStore<R> {
 impl<R: Region> Drop for QueueStore<R> {
     fn drop(&mut self) {
         self.space().retire();
-        self.shared.private.fetch_sub(self.private, core::sync::atomic::Ordering::Relaxed);
+        self.space().counters.private(0);
         self.shared.leave(self.thread);
     }
 }

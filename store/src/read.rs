@@ -35,12 +35,13 @@ impl<R: Region> QueueStore<R> {
     fn load(&mut self, page: u32, out: &mut Page) -> Result<(), Error> {
         let outside = Error::OutOfRange { page: page.into() };
         let slot = self.shared.table().peek(page as usize).ok_or(outside)?;
+        // Before the mark of an idle page is taken away: who sets it meanwhile sees this time.
+        self.shared.touch(page);
         // What lies in the slot itself needs no holding.
         let slot = match slot.content() {
             Some(Content::Empty | Content::Same(_)) => slot,
             _ => self.fetch(page, true)?,
         };
-        self.shared.touch(page);
         self.restore(page, slot, out)
     }
 

@@ -100,9 +100,10 @@ impl<R: Region> QueueStore<R> {
     /// Looks at up to `slots` pages of the device and compresses those again that the request asks
     /// for, largest first, then comes back. Reads and writes go on meanwhile.
     ///
-    /// A page that does not get smaller, or not below the threshold, is marked incompressible, and not
-    /// tried again until it is written. If empty spans have run out it comes back at once, and the next call goes on with the
-    /// same page: call [`maintain`](crate::Device::maintain) before.
+    /// A page that does not get smaller is marked incompressible, and not tried again until it is
+    /// written, if no codec of a higher priority could make it so; one that does, but not to below the
+    /// threshold, never is. Neither is idle any more. If empty spans have run out it comes back at once,
+    /// and the next call goes on with the same page: call [`maintain`](crate::Device::maintain) before.
     ///
     /// # Errors
     ///
@@ -165,18 +166,17 @@ impl<R: Region> QueueStore<R> {
         }
         let mut data = [0; PAGE_SIZE];
         self.restore(page, slot, &mut data)?;
-        let new = self.smaller(page, slot, &data, pass)?;
-        Ok(self.space().settle(page, new))
+        let tried = self.try_codec(page, slot, &data, pass)?;
+        Ok(self.space().settle(page, tried))
     }
 
-    /// A slot for `data` by the other codec, whose object is written, if that is worth it.
-    fn smaller(
+    fn try_codec(
         &mut self,
         page: u32,
         slot: Slot,
         data: &[u8; PAGE_SIZE],
         pass: &Recompression,
-    ) -> Result<Option<Slot>, Unplaced> {
+    ) -> Result<Tried, Unplaced> {
         let (shared, mut space, working) = self.parts();
         let priority = pass.request.priority;
         let (Some(codec), (Some(scratch), buffer)) =
@@ -186,17 +186,30 @@ impl<R: Region> QueueStore<R> {
         };
         let len = match codec.compress_into(data, scratch, buffer) {
             Ok(Encoded::Compressed(len)) => len,
-            Ok(Encoded::Incompressible) => return Ok(None),
+            Ok(Encoded::Incompressible) => PAGE_SIZE,
             Err(_) => return Err(Error::Codec.into()),
         };
         let old = slot.object().map_or(0, |(_, len)| granules(len));
-        let below = pass.request.threshold.unwrap_or(HUGE_FROM).min(HUGE_FROM);
-        if granules(len) >= old || len >= below {
-            return Ok(None);
+        let is_smaller = granules(len) < old && len < HUGE_FROM;
+        if !is_smaller && shared.codecs.is_last(priority) {
+            return Ok(Tried::InVain);
+        }
+        if !is_smaller || pass.request.threshold.is_some_and(|threshold| len >= threshold) {
+            return Ok(Tried::TooLarge);
         }
         let place = space.put(page, len, words_of(buffer, len))?;
-        Ok(Some(Slot::stored(place, len, priority)))
+        Ok(Tried::Smaller(Slot::stored(place, len, priority)))
     }
+}
+
+/// What a codec has made of a page.
+pub(crate) enum Tried {
+    /// Fewer bytes: a slot for them, whose object is written.
+    Smaller(Slot),
+    /// Not few enough for this request or this codec.
+    TooLarge,
+    /// The last codec makes it no smaller either.
+    InVain,
 }
 
 impl<W: Word> Space<'_, W> {
@@ -221,25 +234,27 @@ impl<W: Word> Space<'_, W> {
         }
     }
 
-    /// Puts `new` in place of the marked slot, if nobody has written the page meanwhile; whether it
-    /// did. If there is nothing smaller, the page is not to be tried again.
-    pub(crate) fn settle(&mut self, page: u32, new: Option<Slot>) -> bool {
+    /// Puts what was made in place of the marked slot, if nobody has written the page meanwhile; whether
+    /// it did.
+    pub(crate) fn settle(&mut self, page: u32, tried: Tried) -> bool {
         let Some(held) = self.table.hold(page as usize) else { return false };
         let now = held.slot();
         let is_unwritten = now.is_recompressing();
-        let unused = match new {
-            Some(new) if is_unwritten => {
+        let unused = match tried {
+            Tried::Smaller(new) if is_unwritten => {
                 held.install(new);
                 account(self.counters, now, new);
                 now.object()
             }
-            Some(new) => {
+            Tried::Smaller(new) => {
                 drop(held);
                 new.object()
             }
-            None => {
+            Tried::TooLarge | Tried::InVain => {
                 if is_unwritten {
-                    held.install(now.idle(false).incompressible());
+                    let touched = now.idle(false);
+                    let is_in_vain = matches!(tried, Tried::InVain);
+                    held.install(if is_in_vain { touched.incompressible() } else { touched });
                 }
                 return false;
             }

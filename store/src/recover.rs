@@ -9,6 +9,7 @@
 //! marked lost and everything is counted again without them: nothing may ever free, move or
 //! overwrite the place that such a slot names, because it is another page's.
 
+use core::ops::Range;
 use core::sync::atomic::Ordering::Relaxed;
 use std::collections::BTreeMap;
 
@@ -17,7 +18,7 @@ use crate::arena::{Gauge, Place, granules, page_of};
 use crate::counters::Stored;
 use crate::device::{Codecs, Device, Shared};
 use crate::error::Error;
-use crate::header;
+use crate::header::{self, Header};
 use crate::region::Region;
 use crate::slot::{Content, Slot};
 use crate::span::{SpanIndex, SpanWord};
@@ -71,23 +72,21 @@ impl<R: Region> Device<R> {
     /// A region that holds no device, one of a later version, a damaged first page, a region that
     /// was cut off, or no memory for a table of which a part was missing.
     pub fn recover(region: R, codecs: Codecs) -> Result<(Self, Recovery), Error> {
-        // To look at memory that is not there would be to ask for some.
-        let backed = region.next_backed(0).filter(|bytes| bytes.start == 0);
-        let backed = backed.ok_or(Error::Foreign(0))?;
-        let (layout, id) = header::read(region.words())?;
-        let needed = layout.span_words().end.next_multiple_of(PAGE_SIZE as u64);
-        if backed.end < needed {
-            region.grow(0..needed).map_err(Error::Memory)?;
+        let Header { layout, id, .. } = Header::read(&region)?;
+        let tables = layout.tables();
+        if header::backed_start(&region)?.end < tables.end {
+            region.grow(tables).map_err(Error::Memory)?;
         }
         let device = Self::around(region, layout, id, codecs);
         let shared = &*device.shared;
         let mut found = shared.count_slots();
-        let doubtful = shared.check_objects();
+        let doubtful = shared.check_objects()?;
         if !doubtful.is_empty() {
             shared.lose_untrue(&doubtful);
             found = Recovery { held: found.held, ..shared.count_slots() };
         }
-        shared.list_spans(&mut found);
+        shared.list_spans(&mut found)?;
+        shared.recover_clock();
         Ok((device, found))
     }
 }
@@ -118,7 +117,7 @@ impl<R: Region> Shared<R> {
             self.count(slot, &mut counted);
         }
         let counters = self.counters();
-        counters.forget_open_spans();
+        counters.forget_threads();
         counters.set(Stored::Pages, found.pages);
         counters.set(Stored::Bytes, counted.bytes);
         counters.set(Stored::Granules, counted.granules);
@@ -164,8 +163,9 @@ impl<R: Region> Shared<R> {
     }
 
     /// Goes through the objects of each span that the table has counted something in.
-    fn check_objects(&self) -> Doubtful {
-        let mut backed = self.backed().peekable();
+    fn check_objects(&self) -> Result<Doubtful, Error> {
+        let stretches = self.backed()?;
+        let mut backed = self.spans_in(&stretches).peekable();
         let mut doubtful = Doubtful::new();
         let mut walks = Vec::with_capacity(WALKS);
         for span in self.spans() {
@@ -183,7 +183,7 @@ impl<R: Region> Shared<R> {
             }
         }
         doubtful.extend(self.untrue(&mut walks));
-        doubtful
+        Ok(doubtful)
     }
 
     /// How many granules of a span the table has counted.
@@ -259,15 +259,16 @@ impl<R: Region> Shared<R> {
     }
 
     /// Which spans are in use, and that the others have no memory.
-    fn list_spans(&self, found: &mut Recovery) {
+    fn list_spans(&self, found: &mut Recovery) -> Result<(), Error> {
         let arena = self.arena();
         let (gauges, spans) = (arena.gauges, arena.spans);
-        for gauge in [Gauge::Ready, Gauge::ReadyHead, Gauge::PunchedHead, Gauge::Refused] {
+        use Gauge::{Moving, PunchedHead, Ready, ReadyHead, Refused};
+        for gauge in [Ready, ReadyHead, PunchedHead, Refused, Moving] {
             gauges.set(gauge, 0);
         }
         let is_used = |span: &SpanIndex| spans.get(*span).is_some_and(|word| word.used() > 0);
         let used = self.spans().filter(is_used).count() as u64;
-        let kept = self.punch_unused(is_used, found);
+        let kept = self.punch_unused(is_used, found)?;
         let last = self.spans().rev().find(is_used).max(kept.last().copied());
         let grown = last.map_or(0, |span| span + 1);
         gauges.set(Gauge::Used, used);
@@ -285,6 +286,7 @@ impl<R: Region> Shared<R> {
                 arena.add_unbacked(span);
             }
         }
+        Ok(())
     }
 
     /// Gives the memory of spans back that nothing is in. Where that is refused the spans are kept at
@@ -293,10 +295,11 @@ impl<R: Region> Shared<R> {
         &self,
         is_used: impl Fn(&SpanIndex) -> bool,
         found: &mut Recovery,
-    ) -> Vec<SpanIndex> {
-        let unused = || self.backed().filter(|(span, _)| !is_used(span));
+    ) -> Result<Vec<SpanIndex>, Error> {
+        let backed = self.backed()?;
+        let unused = |stretches| self.spans_in(stretches).filter(|(span, _)| !is_used(span));
         let bytes = |count: usize| count as u64 * self.layout.span_bytes();
-        found.punched = bytes(unused().count());
+        found.punched = bytes(unused(&backed).count());
         // All of the arena, and not what is known to be backed: a process that is killed while it
         // grows leaves memory that tmpfs does not tell of, because nobody has touched it.
         let mut start = self.layout.arena().start;
@@ -309,24 +312,42 @@ impl<R: Region> Shared<R> {
         punch(self.layout.arena().end);
         let mut kept = Vec::new();
         if is_refused {
-            kept.extend(unused().filter(|(_, is_whole)| *is_whole).map(|(span, _)| span));
+            let left = self.backed()?;
+            kept.extend(unused(&left).filter(|(_, is_whole)| *is_whole).map(|(span, _)| span));
             found.punched -= bytes(kept.len());
         }
-        kept
+        Ok(kept)
     }
 
     fn spans(&self) -> impl DoubleEndedIterator<Item = SpanIndex> + use<R> {
         0..SpanIndex::try_from(self.layout.spans()).unwrap_or(SpanIndex::MAX)
     }
 
-    /// The spans that have memory, in order, and whether all of theirs is there.
-    fn backed(&self) -> impl Iterator<Item = (SpanIndex, bool)> {
+    /// Which parts of the arena have memory, in order.
+    fn backed(&self) -> Result<Vec<Range<u64>>, Error> {
         let arena = self.layout.arena();
-        let (mut from, mut stretch) = (arena.start, 0..0);
+        let mut stretches = Vec::new();
+        let mut from = arena.start;
+        while let Some(bytes) = self.region.next_backed(from).map_err(Error::Backing)? {
+            if bytes.start >= arena.end {
+                break;
+            }
+            from = bytes.end;
+            stretches.push(bytes);
+        }
+        Ok(stretches)
+    }
+
+    /// The spans that these stretches touch, in order, and whether all of their memory is there.
+    fn spans_in(&self, stretches: &[Range<u64>]) -> impl Iterator<Item = (SpanIndex, bool)> {
+        let arena = self.layout.arena();
+        let mut from = arena.start;
+        let mut stretches = stretches.iter().peekable();
         core::iter::from_fn(move || {
-            if from >= stretch.end {
-                let next = self.region.next_backed(from);
-                stretch = next.filter(|bytes| bytes.start < arena.end)?;
+            let mut stretch = stretches.peek()?;
+            while from >= stretch.end {
+                stretches.next();
+                stretch = stretches.peek()?;
             }
             let first = from.max(stretch.start) - arena.start;
             let span = SpanIndex::try_from(first / self.layout.span_bytes()).ok()?;

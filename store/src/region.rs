@@ -4,7 +4,7 @@ use core::ops::Range;
 use core::sync::atomic::AtomicU64;
 
 /// A number that the operating system gave for a failure: `ENOSPC`, `ENOMEM`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Errno(pub i32);
 
 /// Mapped memory that outlives the process, and how to get more of it and to give some back.
@@ -30,7 +30,11 @@ pub trait Region: Send + Sync {
     /// What the operating system said; the memory stays then.
     fn punch(&self, bytes: Range<u64>) -> Result<(), Errno>;
 
-    /// The first stretch of backed memory that ends after `from`, cut to begin there. Memory that
-    /// was got and never touched may be left out, as `SEEK_DATA` does.
-    fn next_backed(&self, from: u64) -> Option<Range<u64>>;
+    /// The first stretch of backed memory that ends after `from`, cut to begin there; `None` if there
+    /// is no more. Memory that was got and never touched may be left out, as `SEEK_DATA` does.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system said: it is not known what is backed.
+    fn next_backed(&self, from: u64) -> Result<Option<Range<u64>>, Errno>;
 }

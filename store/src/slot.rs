@@ -7,7 +7,7 @@
 //! |     place      |              0             | 0| 0| L| kind |   same, the word in the arena
 //! |                value (56 bits)              | 0| 0| L| kind |   same, the word here
 //! +---------------------------------------------+--+--+--+------+
-//! L: somebody holds the slot   i: idle   n: no codec tried since made it smaller
+//! L: somebody holds the slot   i: idle   n: the last codec did not make it smaller either
 //! r: being recompressed, and not written since that began
 //! ```
 //!
@@ -208,6 +208,12 @@ impl Slot {
     #[must_use]
     pub const fn incompressible(self) -> Self {
         Self(self.0 | INCOMPRESSIBLE)
+    }
+
+    /// Whether a codec other than the primary one has compressed it: zram's `r`.
+    #[must_use]
+    pub const fn is_recompressed(self) -> bool {
+        matches!(self.content(), Some(Content::Stored { codec, .. }) if codec.0 > 0)
     }
 
     /// Whether [`recompressing`](Self::recompressing) set its mark and nobody has written since.

@@ -8,9 +8,9 @@
 //! ```
 //!
 //! A span is filled from its start by the one thread that has it open, and by whoever has a hole in it
-//! at hand. A hole is remembered with the span's generation, which counts how often the span was
-//! given back: [`SpanTable::reserve`] refuses a hole of an earlier one. So a span can be emptied and
-//! reused without asking who remembers a hole in it.
+//! at hand. Both remember the span's generation, which counts how often the span was given back:
+//! [`SpanTable::reserve`] refuses those of an earlier one. So a span can be emptied and reused without
+//! asking who remembers a hole in it, and one that is open and empty without asking its owner.
 //!
 //! ```text
 //! unbacked -> ready -> open -> closed -> (evacuating ->) ready -> ... -> unbacked
@@ -147,12 +147,13 @@ impl<'a, W: Word> SpanTable<'a, W> {
         }
     }
 
-    /// Opens a span that [`Stack::pop`] gave.
-    pub fn open(self, span: SpanIndex) {
-        self.update(span, |word| Some(SpanWord::new(word.generation(), State::Open, 0)));
+    /// Opens a span that [`Stack::pop`] gave; its generation, under which the caller may fill it.
+    pub fn open(self, span: SpanIndex) -> u32 {
+        let open = |word: SpanWord| Some(SpanWord::new(word.generation(), State::Open, 0));
+        self.update(span, open).map_or(0, SpanWord::generation)
     }
 
-    /// Claims a hole that was remembered under `generation`.
+    /// Claims a hole that was remembered under `generation`, or the next part of an open span.
     #[inline]
     #[must_use]
     pub fn reserve(self, span: SpanIndex, generation: u32, granules: u64) -> bool {
@@ -163,7 +164,7 @@ impl<'a, W: Word> SpanTable<'a, W> {
         claimed.is_some()
     }
 
-    /// Claims granules at the end of a span that the caller has open.
+    /// Counts granules in a span that nobody can take from the caller.
     #[inline]
     pub fn fill(self, span: SpanIndex, granules: u64) {
         if let Some(word) = self.words.get(span as usize) {
@@ -183,11 +184,18 @@ impl<'a, W: Word> SpanTable<'a, W> {
         Released::Hole(left.generation())
     }
 
-    /// Closes a span that the caller has open. Its end is a hole then, under the generation that this
-    /// very change has seen: a moment later another thread may have emptied the span and opened it
-    /// again.
-    pub fn close(self, span: SpanIndex) -> Released {
-        self.settle(span)
+    /// Closes a span that the caller has opened under `generation`; its end is a hole of that
+    /// generation then. `None` if the span was taken back meanwhile.
+    pub fn close(self, span: SpanIndex, generation: u32) -> Option<Released> {
+        self.settle(span, |word| word.generation() == generation)
+    }
+
+    /// Takes a span back that some thread has open and in which nothing is: whether it is the caller's
+    /// now, to give back.
+    #[must_use]
+    pub fn retract(self, span: SpanIndex) -> bool {
+        let is_empty = |word: SpanWord| word.state() == State::Open && word.used() == 0;
+        self.update(span, |word| is_empty(word).then(|| word.emptied())).is_some()
     }
 
     /// Keeps others from filling holes in a closed span, so that the caller can empty it.
@@ -200,18 +208,19 @@ impl<'a, W: Word> SpanTable<'a, W> {
     /// Ends that; true if the span is empty and the caller's to give back.
     #[must_use]
     pub fn end_evacuation(self, span: SpanIndex) -> bool {
-        self.settle(span) == Released::Emptied
+        self.settle(span, |_| true) == Some(Released::Emptied)
     }
 
-    /// Leaves a span that the caller has for itself closed, or emptied if nothing is in it.
-    fn settle(self, span: SpanIndex) -> Released {
+    /// Leaves a span closed, or emptied if nothing is in it, as long as it is the caller's.
+    fn settle(self, span: SpanIndex, is_own: impl Fn(SpanWord) -> bool) -> Option<Released> {
         let next = self.update(span, |word| {
-            Some(if word.used() == 0 { word.emptied() } else { word.with(State::Closed) })
-        });
-        match next {
-            Some(word) if word.state() == State::Ready => Released::Emptied,
-            word => Released::Hole(word.map_or(0, SpanWord::generation)),
-        }
+            let next = if word.used() == 0 { word.emptied() } else { word.with(State::Closed) };
+            is_own(word).then_some(next)
+        })?;
+        Some(match next.state() {
+            State::Ready => Released::Emptied,
+            _ => Released::Hole(next.generation()),
+        })
     }
 
     fn try_empty(self, word: &W, seen: SpanWord) -> bool {
@@ -320,12 +329,27 @@ mod tests {
         spans.fill(0, 7);
         let Released::Hole(generation) = spans.release(0, 5) else { panic!("7 are left") };
         assert!(spans.reserve(0, generation, 3));
-        assert_eq!(spans.close(0), Released::Hole(generation), "in use");
+        assert_eq!(spans.close(0, generation), Some(Released::Hole(generation)), "in use");
         assert_eq!(spans.release(0, 3), Released::Hole(generation));
         assert_eq!(spans.release(0, 7), Released::Emptied);
         assert!(!spans.reserve(0, generation, 3), "given back");
         spans.open(0);
         assert!(!spans.reserve(0, generation, 3), "reused");
+    }
+
+    #[test]
+    fn an_open_span_is_taken_back_if_it_is_empty() {
+        let words = words(1);
+        let spans = SpanTable::new(&words);
+        let generation = spans.open(0);
+        assert!(spans.reserve(0, generation, 5));
+        assert!(!spans.retract(0), "something is in it");
+        assert_eq!(spans.release(0, 5), Released::Hole(generation), "whoever has it open goes on");
+        assert!(spans.retract(0));
+        assert!(!spans.reserve(0, generation, 5), "taken back");
+        assert_eq!(spans.close(0, generation), None);
+        assert_ne!(spans.open(0), generation, "another life");
+        assert!(!spans.reserve(0, generation, 5) && spans.close(0, generation).is_none());
     }
 
     #[test]
@@ -335,7 +359,7 @@ mod tests {
         spans.open(0);
         assert!(!spans.begin_evacuation(0), "somebody fills it");
         spans.fill(0, 9);
-        assert_eq!(spans.close(0), Released::Hole(0));
+        assert_eq!(spans.close(0, 0), Some(Released::Hole(0)));
         assert!(spans.begin_evacuation(0));
         assert!(!spans.reserve(0, 0, 1));
         assert_eq!(spans.release(0, 9), Released::Hole(0), "whoever empties it gives it back");

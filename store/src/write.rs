@@ -25,8 +25,11 @@ pub const HUGE_FROM: usize = PAGE_SIZE - PAGE_SIZE / 16;
 pub enum Written {
     /// The page is stored.
     Done,
-    /// The page is as it was: empty spans have run out. Write it again after the next
-    /// [`maintain`](crate::Device::maintain).
+    /// The page is as it was: empty spans have run out, or another thread has for a moment what it
+    /// needs. Write it again after the next
+    /// [`maintain`](crate::Device::maintain), or when any thread has written or discarded something:
+    /// either may have left room. Trying again every few milliseconds is enough; nobody is told. A write
+    /// that is given up is told by [`QueueStore::give_up`].
     Parked,
 }
 
@@ -67,6 +70,11 @@ impl<R: Region> QueueStore<R> {
         written
     }
 
+    /// Counts so many pages as `failed_writes` whose writes were parked and are not tried again.
+    pub fn give_up(&mut self, pages: u64) {
+        self.space().counters.count(Event::FailedWrites, pages);
+    }
+
     #[inline]
     fn store(&mut self, page: u32, data: &Page) -> Result<Written, Error> {
         let placed = match page_same_filled(data) {
@@ -80,8 +88,8 @@ impl<R: Region> QueueStore<R> {
             }
             Err(Unplaced::Failed(error)) => return Err(error),
         };
-        self.install(page, slot)?;
         self.shared.touch(page);
+        self.install(page, slot)?;
         Ok(Written::Done)
     }
 

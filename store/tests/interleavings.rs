@@ -123,7 +123,7 @@ impl Life {
         let life = Self::empty();
         life.spans().open(0);
         OBJECTS.into_iter().for_each(|granules| life.spans().fill(0, granules));
-        assert!(matches!(life.spans().close(0), Released::Hole(_)));
+        assert!(matches!(life.spans().close(0, 0), Some(Released::Hole(_))));
         life
     }
 
@@ -249,13 +249,42 @@ fn an_open_span_is_emptied_by_its_owner_alone() {
         spans.fill(0, 3);
         let mut times = u32::from(spans.release(0, 3) == Released::Emptied);
         assert_eq!(times, 0, "nobody but its owner while it is open");
-        times += u32::from(spans.close(0) == Released::Emptied);
+        times += u32::from(spans.close(0, 0) == Some(Released::Emptied));
         let by_owner = times;
         times += u32::from(other.join().expect("no panic"));
         assert_eq!((times, spans.get(0).map(|word| word.generation())), (1, Some(1)));
         by_owner
     });
     assert_eq!(seen.len(), 2, "either may be the last: {seen:?}");
+}
+
+#[test]
+fn an_empty_span_is_filled_by_its_owner_or_taken_back() {
+    let seen = explore(None, || {
+        let life = Life::empty();
+        let generation = life.spans().open(0);
+        let other = life.spawn(|life| {
+            let is_taken = life.spans().retract(0);
+            if is_taken {
+                reopen(life.spans());
+                life.write_everywhere();
+            }
+            is_taken
+        });
+        let spans = life.spans();
+        let is_filled = spans.reserve(0, generation, 4);
+        if is_filled {
+            life.objects[0].with_mut(|_| ());
+        }
+        let closed = spans.close(0, generation);
+        let is_taken = other.join().expect("no panic");
+        assert_ne!(is_filled, is_taken, "one of them has it");
+        let word = spans.get(0).expect("there");
+        assert_eq!((word.used(), word.generation()), if is_taken { (9, 1) } else { (4, 0) });
+        assert_eq!(closed.is_none(), is_taken, "{closed:?}");
+        is_taken
+    });
+    assert_eq!(seen.len(), 2, "either may be first");
 }
 
 /// Another thread empties the span right after it was closed, and opens it again.
@@ -273,9 +302,9 @@ fn the_end_of_a_span_is_a_hole_of_the_life_it_was_closed_in() {
             }
             is_emptied
         });
-        let closed = life.spans().close(0);
+        let closed = life.spans().close(0, 0);
         let is_reopened = other.join().expect("no panic");
-        if let Released::Hole(generation) = closed {
+        if let Some(Released::Hole(generation)) = closed {
             assert_eq!(life.spans().reserve(0, generation, 2), !is_reopened);
         }
         is_reopened
@@ -317,7 +346,9 @@ fn work_on_list(count: u32, threads: &[Work]) {
 /// Takes one and uses it.
 fn take(stack: &Stack<'_, Modelled>, spans: SpanTable<'_, Modelled>) -> Vec<u32> {
     let span = stack.pop();
-    span.into_iter().for_each(|span| spans.open(span));
+    if let Some(span) = span {
+        spans.open(span);
+    }
     Vec::from_iter(span)
 }
 

@@ -62,6 +62,10 @@ impl<'a> Trial<'a> {
 
     fn write(&mut self, page: usize, data: usize) {
         let queue = self.random.usize(..self.queues.len());
+        self.write_by(queue, page, data);
+    }
+
+    fn write_by(&mut self, queue: usize, page: usize, data: usize) {
         let queue = &mut self.queues[queue];
         while queue.write(page as u64, &self.set.pages[data]).expect("memory") == Written::Parked {
             self.device.maintain();
@@ -71,6 +75,10 @@ impl<'a> Trial<'a> {
 
     fn discard(&mut self, page: usize) {
         let queue = self.random.usize(..self.queues.len());
+        self.discard_by(queue, page);
+    }
+
+    fn discard_by(&mut self, queue: usize, page: usize) {
         self.queues[queue].discard(page as u64..page as u64 + 1).expect("inside");
         self.held[page] = None;
     }
@@ -88,6 +96,27 @@ impl<'a> Trial<'a> {
             } else if Some(page) != missing {
                 self.write(page, data);
             }
+            if self.device.wants_maintenance() {
+                self.device.maintain();
+            }
+        }
+    }
+
+    /// One thread only discards and another one only writes, so that none has a hole of its own to fill.
+    /// An eighth of the pages is missing all the time.
+    fn churn_apart(&mut self) {
+        let mut missing: Vec<_> = (0..self.held.len()).step_by(8).collect();
+        missing.iter().for_each(|page| self.discard_by(0, *page));
+        for _ in 0..CHURNS * self.held.len() {
+            let page = self.random.usize(..self.held.len());
+            if self.held[page].is_none() {
+                continue;
+            }
+            let at = self.random.usize(..missing.len());
+            let data = self.random.usize(..self.set.pages.len());
+            self.discard_by(0, page);
+            let written = std::mem::replace(&mut missing[at], page);
+            self.write_by(1, written, data);
             if self.device.wants_maintenance() {
                 self.device.maintain();
             }
@@ -179,6 +208,20 @@ fn java_pages() {
 fn rustc_pages() {
     stays_small("rustc", 1, 1);
     stays_small_tiled("rustc");
+}
+
+#[test]
+fn pages_that_one_thread_writes_and_another_discards() {
+    for name in ["py", "node"] {
+        let set = corpus(name);
+        for algorithm in [Algorithm::Lz4, Algorithm::Wm] {
+            let mut trial = Trial::filled(&set, algorithm, 1, 2);
+            trial.churn_apart();
+            let waste = trial.waste("churned apart");
+            trial.check_contents();
+            assert!(waste <= CHURNED, "{}: {waste:.3} after churning apart", trial.name);
+        }
+    }
 }
 
 /// Four copies of one corpus in any case.

@@ -165,13 +165,7 @@ impl Workspace {
             }
         }
         let manifest = fs::read_to_string(ours.join("Cargo.toml")).expect("the workspace");
-        let members = manifest.lines().map(|line| match line.split_once(" = [") {
-            Some((key @ ("members" | "default-members"), _)) => {
-                format!("{key} = [\"core\", \"store\", \"region\"]\n")
-            }
-            _ => format!("{line}\n"),
-        });
-        fs::write(copy.join("Cargo.toml"), members.collect::<String>()).expect("our copy");
+        fs::write(copy.join("Cargo.toml"), with_members(&manifest)).expect("our copy");
         for name in ["Cargo.lock", "store/Cargo.toml"] {
             fs::copy(ours.join(name), copy.join(name)).expect("our copy");
         }
@@ -186,6 +180,19 @@ impl Workspace {
         cargo.env("CARGO_TARGET_DIR", self.0.join("target")).env("TRUENO_KILLS", kills.to_string());
         cargo.current_dir(&self.0).output().expect("cargo runs")
     }
+}
+
+/// The manifest of a workspace of these packages only; its lists may have several lines.
+fn with_members(manifest: &str) -> String {
+    let mut rest = manifest;
+    let mut text = String::new();
+    for key in ["\nmembers = [", "\ndefault-members = ["] {
+        let (before, list) = rest.split_once(key).expect("a list of packages");
+        let (_, after) = list.split_once(']').expect("its end");
+        text.extend([before, key, "\"core\", \"store\", \"region\"]"]);
+        rest = after;
+    }
+    text + rest
 }
 
 fn copy_folder(from: &Path, to: &Path) {

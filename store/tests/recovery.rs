@@ -174,7 +174,7 @@ fn memory_that_was_got_and_never_touched_is_given_back() {
         let bytes = layout.span(u32::try_from(span).expect("small"));
         let (region, len) = (filled.device().region(), layout.span_bytes());
         fallocate(region.file(), FallocateFlags::empty(), bytes.start, len).expect("memory");
-        assert_eq!(region.next_backed(bytes.start), None, "tmpfs does not tell of it");
+        assert_eq!(region.next_backed(bytes.start), Ok(None), "tmpfs does not tell of it");
     }
     let (device, found) = filled.recover();
     assert_eq!(found.damaged, 0);

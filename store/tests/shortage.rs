@@ -32,7 +32,7 @@ impl Region for Finite {
         self.region.punch(bytes)
     }
 
-    fn next_backed(&self, from: u64) -> Option<Range<u64>> {
+    fn next_backed(&self, from: u64) -> Result<Option<Range<u64>>, Errno> {
         self.region.next_backed(from)
     }
 }

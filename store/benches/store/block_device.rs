@@ -143,14 +143,14 @@ struct DeviceLane<'a> {
     out: Box<Block>,
 }
 
-/// The requests for the block `at`.
-fn parts(image: &Image, at: usize, pages: usize) -> impl Iterator<Item = Part> {
+/// The requests for the block `at`, with the image's `block` to write there.
+fn parts(image: &Image, at: usize, block: usize, pages: usize) -> impl Iterator<Item = Part> {
     (0..BLOCK).step_by(pages).map(move |first| {
         let page = match pages {
             1 => image.order[at * BLOCK + first] as usize,
             _ => at * BLOCK + first,
         };
-        Part { from: first * PAGE, len: pages * PAGE, offset: (page * PAGE) as u64 }
+        Part { block, from: first * PAGE, len: pages * PAGE, offset: (page * PAGE) as u64 }
     })
 }
 
@@ -183,12 +183,12 @@ impl Lane for DeviceLane<'_> {
     }
 
     fn write(&mut self, at: usize, from: usize) -> Result {
-        let parts = parts(self.image, at, self.write.pages());
+        let parts = parts(self.image, at, from, self.write.pages());
         match &mut self.write {
-            End::Ring(_, ring) => ring.write(from, parts)?,
+            End::Ring(_, ring) => ring.write(parts)?,
             End::Calls(_, file) => {
-                let bytes = self.image.blocks[from].bytes();
-                for Part { from, len, offset } in parts {
+                for Part { block, from, len, offset } in parts {
+                    let bytes = self.image.blocks[block].bytes();
                     file.write_all_at(&bytes[from..from + len], offset)?;
                 }
             }
@@ -197,11 +197,11 @@ impl Lane for DeviceLane<'_> {
     }
 
     fn read(&mut self, at: usize) -> Result {
-        let parts = parts(self.image, at, self.read.pages());
+        let parts = parts(self.image, at, at, self.read.pages());
         match &mut self.read {
             End::Ring(_, ring) => ring.read(parts)?,
             End::Calls(_, file) => {
-                for Part { from, len, offset } in parts {
+                for Part { from, len, offset, .. } in parts {
                     file.read_exact_at(&mut self.out.bytes_mut()[from..from + len], offset)?;
                 }
             }

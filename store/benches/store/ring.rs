@@ -21,8 +21,11 @@ pub(crate) struct Ring<'a> {
     pub(crate) out: Box<Block>,
 }
 
-/// A part of a block: how many bytes from its start.
+/// A part of a block.
 pub(crate) struct Part {
+    /// Which block of the image is written; what is read goes into the ring's own.
+    pub(crate) block: usize,
+    /// How many bytes from the block's start.
     pub(crate) from: usize,
     pub(crate) len: usize,
     /// Where in the file.
@@ -61,23 +64,19 @@ impl<'a> Ring<'a> {
         self.ring.submitter().register_iowq_aff(&set)
     }
 
-    /// Writes parts of a block of the image.
-    pub(crate) fn write(
-        &mut self,
-        block: usize,
-        parts: impl Iterator<Item = Part>,
-    ) -> io::Result<()> {
-        let bytes = self.image.blocks[block].bytes();
-        let index = u16::try_from(block).map_err(io::Error::other)?;
+    /// Writes parts of the image's blocks.
+    pub(crate) fn write(&mut self, parts: impl Iterator<Item = Part>) -> io::Result<()> {
+        let image = self.image;
         self.all(parts, |part| {
-            let memory = &bytes[part.from..part.from + part.len];
+            let memory = &image.blocks[part.block].bytes()[part.from..part.from + part.len];
+            let index = u16::try_from(part.block).expect("one of those that were registered");
             let request =
                 opcode::WriteFixed::new(types::Fixed(0), memory.as_ptr(), length(part), index);
             request.offset(part.offset).build()
         })
     }
 
-    /// Reads parts of a block.
+    /// Reads parts into a block.
     pub(crate) fn read(&mut self, parts: impl Iterator<Item = Part>) -> io::Result<()> {
         let index = u16::try_from(self.image.blocks.len()).map_err(io::Error::other)?;
         let start = self.out.bytes_mut().as_mut_ptr();

@@ -67,7 +67,19 @@ pub(crate) fn explore<T: Ord + Send + 'static>(
     preemptions: Option<usize>,
     test: impl Fn() -> T + Send + Sync + 'static,
 ) -> BTreeSet<T> {
+    explore_first(None, preemptions, test)
+}
+
+/// Runs `test` in so many of those interleavings at most, where all of them would take hours.
+pub(crate) fn explore_first<T: Ord + Send + 'static>(
+    most: Option<usize>,
+    preemptions: Option<usize>,
+    test: impl Fn() -> T + Send + Sync + 'static,
+) -> BTreeSet<T> {
     let mut model = loom::model::Builder::new();
+    model.max_permutations = most;
+    // So often it looks whether those were enough.
+    model.checkpoint_interval = most.unwrap_or(model.checkpoint_interval);
     let is_bounded = std::env::var_os("TRUENO_ALL_INTERLEAVINGS").is_none();
     model.preemption_bound = preemptions.filter(|_| is_bounded);
     model.max_branches = 10_000;

@@ -66,7 +66,7 @@ impl Failing {
         let bytes = size_of_val(self.0.file.words()) as u64;
         let copy = Self::new(bytes);
         let mut from = 0;
-        while let Some(stretch) = self.0.file.next_backed(from) {
+        while let Ok(Some(stretch)) = self.0.file.next_backed(from) {
             copy.0.file.grow(stretch.clone()).expect("as much memory again");
             let words = |bytes: &Range<u64>| {
                 let word = |at: u64| usize::try_from(at / 8).expect("mapped");
@@ -104,7 +104,7 @@ impl Region for Failing {
         if refusals.one_in(calls) { Err(ENOMEM) } else { self.0.file.punch(bytes) }
     }
 
-    fn next_backed(&self, from: u64) -> Option<Range<u64>> {
+    fn next_backed(&self, from: u64) -> Result<Option<Range<u64>>, Errno> {
         self.0.file.next_backed(from)
     }
 }

@@ -79,13 +79,15 @@ impl Harness {
         self.coverage.saw_if("a recovery of many pages", found.pages > 100);
         self.coverage.saw_if("a recovery of pages that were held", held > 1);
         self.start(device);
+        let last = self.state.pages.iter().map(|page| page.time).max();
+        self.state.clock = last.expect("a page at least");
         // Before anything else is done, `agree` compares everything with what it was.
         self.check_objects();
     }
 }
 
 /// Makes everything that recovery must not believe nonsense: words of spans, gauges but for limit
-/// and peak, what the threads have counted as stored. Locks some slots; how many.
+/// and peak, what the threads have counted as stored and as their own memory. Locks some slots; how many.
 fn deface(image: &Failing, layout: &Layout, held: u64, random: &mut Random) -> u64 {
     let words = image.words();
     let word = |byte: u64| &words[usize::try_from(byte / 8).expect("mapped")];
@@ -97,7 +99,7 @@ fn deface(image: &Failing, layout: &Layout, held: u64, random: &mut Random) -> u
         word(1024 + 64 * gauge).store(random.word(), Relaxed);
     }
     for thread in 0..64 {
-        for counter in 8..13 {
+        for counter in 8..14 {
             word(8192 + 128 * thread + 8 * counter).store(random.word(), Relaxed);
         }
     }

@@ -14,7 +14,8 @@ const SPAN: u64 = 32 << 10;
 
 fn device(pages: u64, access_times: bool) -> Device<Failing> {
     let layout = Layout::new(pages, access_times).expect("a size");
-    let options = Options { access_times, id: Id(0x0123_4567_89ab_cdef_fedc_ba98_7654_3210) };
+    let id = Id(0x0123_4567_89ab_cdef_fedc_ba98_7654_3210);
+    let options = Options { access_times, id, ..Options::default() };
     let region = Failing::new(layout.region_bytes());
     Device::format(region, pages, options, codecs()).expect("a device")
 }
@@ -334,7 +335,7 @@ fn what_recompression_cannot_place_it_leaves_as_it_was() {
     assert_eq!(pass.recompressed, 64);
 }
 
-/// Takes all empty spans, so that there is none for another object, and who has them now.
+/// Puts a page into each empty span, so that there is none for another object, and who has them now.
 fn use_up_spans(queue: &mut QueueStore<Failing>) -> Vec<QueueStore<Failing>> {
     // Lets go of what it has at hand itself.
     let mut pass = Compaction::default();
@@ -342,7 +343,8 @@ fn use_up_spans(queue: &mut QueueStore<Failing>) -> Vec<QueueStore<Failing>> {
     let mut others = Vec::new();
     loop {
         let mut other = queue.device().queue().expect("fewer spans than threads");
-        if other.write(63, &page(Kind::Text, 63)) == Ok(Written::Parked) {
+        let at = others.len() as u64;
+        if other.write(at, &page(Kind::Text, at)) == Ok(Written::Parked) {
             return others;
         }
         others.push(other);
@@ -384,6 +386,10 @@ fn errors_say_what_is_wrong() {
         (Error::OutOfRange { page: 9 }, "page 9 is behind the device's end"),
         (Error::Limit, "the device's memory limit is reached"),
         (Error::Memory(Errno(28)), "no more memory for the device (error 28)"),
+        (
+            Error::Backing(Errno(5)),
+            "it cannot be told which of the device's memory is there (error 5)",
+        ),
         (Error::Damaged { page: 9, what: "torn" }, "page 9 is damaged: torn"),
         (Error::NoCodec { priority: 2 }, "the device has no codec of priority 2"),
         (Error::Codec, "a codec failed"),

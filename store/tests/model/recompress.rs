@@ -1,5 +1,5 @@
-//! Compressing again, as the map sees it: every page that is asked for becomes smaller or is marked,
-//! the largest first, and nothing else changes.
+//! Compressing again, as the map sees it: every page that is asked for becomes smaller, is marked, or
+//! is at least not idle any more, the largest first, and nothing else changes.
 
 use std::cmp::Reverse;
 
@@ -26,6 +26,18 @@ enum Outcome {
     Smaller(usize),
     /// Marked as not to be tried again.
     Marked,
+    /// As it was, but not idle any more.
+    Left,
+    /// As it was, which says nothing: it may have been tried and left.
+    Unseen,
+}
+
+/// What is to become of a page that is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    Smaller(usize),
+    Marked,
+    Left,
 }
 
 fn is_chosen(request: &Recompress, page: &Expected) -> Option<usize> {
@@ -44,12 +56,18 @@ fn is_chosen(request: &Recompress, page: &Expected) -> Option<usize> {
     (is_selected && is_large && !page.is_incompressible).then_some(len)
 }
 
-/// How many bytes the page has then, if that is worth it.
-fn smaller(state: &State, request: &Recompress, page: &Expected) -> Option<usize> {
-    let now = page.kept.object()?;
-    let len = state.samples.compressed(page.sample, request.priority)?.len();
-    let below = request.threshold.unwrap_or(HUGE_FROM).min(HUGE_FROM);
-    (granules(len) < granules(now) && len < below).then_some(len)
+/// A codec that fails to make the page smaller marks it, unless a higher one might do better; one that
+/// makes it smaller, but not below what was asked for, does not.
+fn wanted(state: &State, request: &Recompress, page: &Expected) -> Wanted {
+    let now = page.kept.object().expect("a page that was chosen");
+    let bytes = state.samples.compressed(page.sample, request.priority);
+    let shrunk = bytes.map(<[u8]>::len).filter(|len| *len < HUGE_FROM);
+    match (shrunk.filter(|len| granules(*len) < granules(now)), request.threshold) {
+        (None, _) if state.samples.has_codec_above(request.priority) => Wanted::Left,
+        (None, _) => Wanted::Marked,
+        (Some(len), Some(threshold)) if len >= threshold => Wanted::Left,
+        (Some(len), _) => Wanted::Smaller(len),
+    }
 }
 
 impl Harness {
@@ -127,13 +145,13 @@ impl Harness {
             if is_chosen(request, &old).is_none() {
                 continue;
             }
-            let smaller = smaller(&self.state, request, &old);
-            let outcome = outcome(request.priority, slot);
+            let wanted = wanted(&self.state, request, &old);
+            let outcome = outcome(request.priority, slot, &old, wanted);
             let now = &mut self.state.pages[page];
             match outcome {
-                Outcome::Untouched => {}
+                Outcome::Untouched | Outcome::Unseen => {}
                 Outcome::Smaller(len) => {
-                    assert_eq!(Some(len), smaller, "page {page}, {old:?}");
+                    assert_eq!(Wanted::Smaller(len), wanted, "page {page}, {old:?}");
                     now.kept = Kept::Stored { len, codec: request.priority };
                     let again = matches!(old.kept, Kept::Stored { codec, .. } if codec.get() > 0);
                     self.coverage.saw_if("a page compressed a second time again", again);
@@ -141,12 +159,16 @@ impl Harness {
                     self.coverage.saw_if("a recompression of idle pages", old.is_idle);
                 }
                 Outcome::Marked => {
-                    assert_eq!(smaller, None, "page {page}, {old:?}, would get smaller");
+                    assert_eq!(wanted, Wanted::Marked, "page {page}, {old:?}");
                     now.is_incompressible = true;
                     self.coverage.saw("a page that no codec made smaller");
                 }
+                Outcome::Left => {
+                    assert_eq!(wanted, Wanted::Left, "page {page}, {old:?}");
+                    self.coverage.saw("a page left to a higher codec or another threshold");
+                }
             }
-            if outcome != Outcome::Untouched {
+            if is_settled(outcome) {
                 now.is_idle = false;
             }
             outcomes.push((old, outcome));
@@ -168,20 +190,27 @@ impl Harness {
             .map_or(order.len(), |most| order.len().min(usize::try_from(most).expect("small")));
         let (asked, others) = order.split_at(most);
         self.coverage.saw_if("a recompression of some pages only", !others.is_empty());
-        let is_settled = |outcome| matches!(outcome, Outcome::Smaller(_) | Outcome::Marked);
         assert!(others.iter().all(|(_, outcome)| !is_settled(*outcome)), "more than asked for");
         let last = asked.iter().rposition(|(_, outcome)| is_settled(*outcome));
         let settled = if is_done { asked } else { &asked[..last.map_or(0, |last| last + 1)] };
         for (page, outcome) in settled {
-            assert!(is_settled(*outcome), "{page:?} was passed over");
+            let is_tried = is_settled(*outcome) || *outcome == Outcome::Unseen;
+            assert!(is_tried, "{page:?} was passed over");
         }
     }
 }
 
-fn outcome(priority: Priority, slot: Slot) -> Outcome {
+/// Whether it can be seen that the page was tried.
+fn is_settled(outcome: Outcome) -> bool {
+    matches!(outcome, Outcome::Smaller(_) | Outcome::Marked | Outcome::Left)
+}
+
+fn outcome(priority: Priority, slot: Slot, old: &Expected, wanted: Wanted) -> Outcome {
     match slot.content() {
         Some(Content::Stored { len, codec, .. }) if codec == priority => Outcome::Smaller(len),
         _ if slot.is_incompressible() => Outcome::Marked,
+        _ if old.is_idle && !slot.is_idle() => Outcome::Left,
+        _ if wanted == Wanted::Left && !old.is_idle => Outcome::Unseen,
         _ => Outcome::Untouched,
     }
 }

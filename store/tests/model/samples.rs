@@ -133,6 +133,10 @@ impl Samples {
         self.codecs.get(priority).is_some()
     }
 
+    pub(crate) fn has_codec_above(&self, priority: Priority) -> bool {
+        priorities().iter().any(|other| *other > priority && self.has_codec(*other))
+    }
+
     /// What a write of the page stores.
     pub(crate) fn written(&self, at: usize) -> Kept {
         let page = self.page(at);

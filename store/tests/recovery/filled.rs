@@ -29,7 +29,7 @@ pub(crate) fn content(at: u64) -> Page {
 }
 
 impl Filled {
-    pub(crate) fn new(options: Options) -> Self {
+    pub(crate) fn new(options: Options<'_>) -> Self {
         let layout = Layout::new(PAGES, options.access_times).expect("a size");
         let region = FileRegion::anonymous(layout.region_bytes()).expect("a memfd");
         let device = Device::format(region, PAGES, options, codecs()).expect("a device");

@@ -39,7 +39,7 @@ impl Region for Refusing {
         if self.refuses_to_punch.load(Relaxed) { Err(ENOSPC) } else { self.file.punch(bytes) }
     }
 
-    fn next_backed(&self, from: u64) -> Option<Range<u64>> {
+    fn next_backed(&self, from: u64) -> Result<Option<Range<u64>>, Errno> {
         self.file.next_backed(from)
     }
 }
