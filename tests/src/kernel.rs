@@ -41,7 +41,6 @@ pub fn probe() -> io::Result<Kernel> {
         unlisted_algorithms: Vec::new(),
         default_algorithm: fresh.selected.unwrap_or_default(),
         cpus: cpus.and_then(|cpus| cpus.trim_end().parse().ok()).unwrap_or(1),
-        keeps_max_comp_streams: false,
     };
     if !kernel.after(Change::OwnAlgorithms) {
         kernel.unlisted_algorithms = unlisted_algorithms(&device, &kernel);

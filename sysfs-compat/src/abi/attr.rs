@@ -77,10 +77,9 @@ impl Info {
     /// Whether a device of `kernel` has the file.
     #[must_use]
     pub fn exists(&self, kernel: &Kernel) -> bool {
-        let kept = self.attr == Attr::MaxCompStreams && kernel.keeps_max_comp_streams;
         let in_time =
             self.since <= kernel.version && self.until.is_none_or(|until| kernel.version < until);
-        (in_time || kept) && self.needs.is_none_or(|feature| kernel.has(feature))
+        in_time && self.needs.is_none_or(|feature| kernel.has(feature))
     }
 
     /// How a write can fail on `kernel`.
@@ -282,13 +281,9 @@ mod tests {
             exist.map(|info| info.name).collect::<Vec<_>>()
         };
         let newest = Kernel::newest();
-        assert_eq!(names(&newest).len(), ATTRIBUTES.len());
-        let plain = Kernel {
-            version: Version(6, 18),
-            features: vec![],
-            keeps_max_comp_streams: false,
-            ..newest
-        };
+        assert_eq!(names(&newest).len(), ATTRIBUTES.len() - 1);
+        assert!(!names(&newest).contains(&"max_comp_streams"));
+        let plain = Kernel { version: Version(6, 18), features: vec![], ..newest };
         assert_eq!(
             names(&plain),
             [

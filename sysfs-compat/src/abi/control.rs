@@ -1,4 +1,7 @@
 //! `/sys/class/zram-control`: which devices there are, making and removing them.
+//!
+//! [`lowest_free`], [`named`] and [`remove`] are the rules; [`Control`] applies them to devices that
+//! are all at hand, one call after the other.
 
 use std::collections::BTreeMap;
 
@@ -14,6 +17,33 @@ pub const HOT_REMOVE_REFUSALS: &[Refusal] = &[
     Refusal { errno: Errno::ENODEV, since: None, why: "no such device" },
     Refusal { errno: Errno::EBUSY, since: None, why: "somebody has the device open" },
 ];
+
+/// The number that `hot_add` gives out: the lowest that is not among `numbers`, which ascend.
+#[must_use]
+pub fn lowest_free(numbers: impl IntoIterator<Item = u32>) -> u32 {
+    let taken = (0..).zip(numbers).take_while(|(want, have)| want == have).count();
+    u32::try_from(taken).unwrap_or(u32::MAX)
+}
+
+/// The number that a write to `hot_remove` names. (An empty write never gets here, see [`taken`].)
+///
+/// # Errors
+/// `EINVAL` (no number, or a negative one), `ERANGE` (beyond 32 bits).
+pub fn named(buffer: &[u8]) -> Result<u32, Errno> {
+    let number = kstrtoint(taken(buffer), Base::Ten)?;
+    u32::try_from(number).map_err(|_| Errno::EINVAL)
+}
+
+/// What `hot_remove` does to the device it names, before it goes: its data is lost.
+///
+/// # Errors
+/// `EBUSY` when somebody has it open; nothing has happened then.
+pub fn remove<B: Backend>(device: &mut Device<B>) -> Result<(), Errno> {
+    if device.backend().is_open() {
+        return Err(Errno::EBUSY);
+    }
+    device.backend_mut().destroy()
+}
 
 /// The devices by number.
 #[derive(Debug)]
@@ -31,26 +61,18 @@ impl<B: Backend> Control<B> {
     /// What each fresh read of `hot_add` does: makes a device under the lowest free number and
     /// returns the text to read.
     pub fn hot_add(&mut self, device: Device<B>) -> String {
-        let numbers = self.devices.keys();
-        let taken = (0..).zip(numbers).take_while(|(want, have)| want == *have).count();
-        let number = u32::try_from(taken).unwrap_or(u32::MAX);
+        let number = lowest_free(self.numbers());
         self.devices.insert(number, device);
         format!("{number}\n")
     }
 
     /// A write to `hot_remove`: the number of a device that nobody has open. Its data is lost.
-    /// (An empty write never gets here, see [`taken`].)
     ///
     /// # Errors
-    /// `EINVAL` (no number, or a negative one), `ERANGE` (beyond 32 bits), `ENODEV`, `EBUSY`.
+    /// Those of [`named`] and [`remove`], and `ENODEV`.
     pub fn hot_remove(&mut self, buffer: &[u8]) -> Result<Device<B>, Errno> {
-        let number = kstrtoint(taken(buffer), Base::Ten)?;
-        let number = u32::try_from(number).map_err(|_| Errno::EINVAL)?;
-        let device = self.devices.get_mut(&number).ok_or(Errno::ENODEV)?;
-        if device.backend().is_open() {
-            return Err(Errno::EBUSY);
-        }
-        device.backend_mut().destroy()?;
+        let number = named(buffer)?;
+        remove(self.devices.get_mut(&number).ok_or(Errno::ENODEV)?)?;
         self.devices.remove(&number).ok_or(Errno::ENODEV)
     }
 

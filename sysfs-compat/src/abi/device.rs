@@ -165,10 +165,10 @@ impl<B: Backend> Device<B> {
             Attr::AlgorithmParams => self.store_params(text),
             Attr::MemLimit => self.store_mem_limit(text),
             Attr::MemUsedMax => self.store_mem_used_max(text),
-            Attr::Compact => self.initialised().map(|()| self.backend.compact()),
+            Attr::Compact => self.initialised().and_then(|()| self.backend.compact()),
             Attr::Idle => {
                 let idle = Idle::parse(text, &self.kernel)?;
-                self.initialised().map(|()| self.backend.mark_idle(idle))
+                self.initialised().and_then(|()| self.backend.mark_idle(idle))
             }
             Attr::MaxCompStreams => Ok(()),
             Attr::Recompress => self.store_recompress(text),
@@ -221,6 +221,7 @@ impl<B: Backend> Device<B> {
                 Ok(())
             }
             Err(CreateError::Table) => Err(Errno::ENOMEM),
+            Err(CreateError::Served(errno)) => Err(errno),
             Err(CreateError::Compressor(errno)) => {
                 if self.kernel.after(Change::FailedSetupForgets) {
                     self.forget_algorithms();
@@ -247,9 +248,8 @@ impl<B: Backend> Device<B> {
             self.setup.algorithms = old.algorithms;
         }
         self.mem_limit = 0;
-        self.backend.limit_memory(0);
         self.backing = None;
-        Ok(())
+        self.backend.limit_memory(0)
     }
 
     fn store_algorithm(&mut self, slot: usize, text: &[u8]) -> Result<(), Errno> {
@@ -303,8 +303,9 @@ impl<B: Backend> Device<B> {
         if nothing_read {
             return Err(Errno::EINVAL);
         }
-        self.mem_limit = number.value.wrapping_add(PAGE_SIZE - 1) & !(PAGE_SIZE - 1);
-        self.backend.limit_memory(self.mem_limit);
+        let limit = number.value.wrapping_add(PAGE_SIZE - 1) & !(PAGE_SIZE - 1);
+        self.backend.limit_memory(limit)?;
+        self.mem_limit = limit;
         Ok(())
     }
 
@@ -312,10 +313,7 @@ impl<B: Backend> Device<B> {
         if kstrtoull(text, Base::Ten) != Ok(0) {
             return Err(Errno::EINVAL);
         }
-        if self.is_initialised() {
-            self.backend.reset_peak();
-        }
-        Ok(())
+        if self.is_initialised() { self.backend.reset_peak() } else { Ok(()) }
     }
 
     fn store_recompress(&mut self, text: &[u8]) -> Result<(), Errno> {

@@ -41,6 +41,8 @@ errnos! {
     36 ENAMETOOLONG "File name too long"
     40 ELOOP "Too many levels of symbolic links"
     95 EOPNOTSUPP "Operation not supported"
+    103 ECONNABORTED "Software caused connection abort"
+    107 ENOTCONN "Transport endpoint is not connected"
     110 ETIMEDOUT "Connection timed out"
 }
 

@@ -175,14 +175,10 @@ pub struct Kernel {
     pub default_algorithm: String,
     /// What `max_comp_streams` shows.
     pub cpus: u32,
-    /// Whether `max_comp_streams` is there although the release has dropped it. The mirror keeps it,
-    /// because old scripts fail without.
-    pub keeps_max_comp_streams: bool,
 }
 
 impl Kernel {
-    /// The newest kernel the contract describes, with every option: what our own devices look like
-    /// unless they say otherwise.
+    /// The newest kernel the contract describes, with every option.
     #[must_use]
     pub fn newest() -> Self {
         let algorithms = ["lzo-rle", "lzo", "lz4", "lz4hc", "zstd", "deflate", "842"];
@@ -193,7 +189,6 @@ impl Kernel {
             unlisted_algorithms: Vec::new(),
             default_algorithm: "lzo-rle".to_owned(),
             cpus: 1,
-            keeps_max_comp_streams: true,
         }
     }
 

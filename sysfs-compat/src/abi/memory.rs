@@ -401,17 +401,21 @@ impl Backend for Memory {
         DebugStat::default()
     }
 
-    fn limit_memory(&mut self, bytes: u64) {
+    fn limit_memory(&mut self, bytes: u64) -> Result<(), Errno> {
         self.limit_pages = bytes / PAGE_SIZE;
+        Ok(())
     }
 
-    fn reset_peak(&mut self) {
+    fn reset_peak(&mut self) -> Result<(), Errno> {
         self.peak_pages = self.raw_pages();
+        Ok(())
     }
 
-    fn compact(&mut self) {}
+    fn compact(&mut self) -> Result<(), Errno> {
+        Ok(())
+    }
 
-    fn mark_idle(&mut self, idle: Idle) {
+    fn mark_idle(&mut self, idle: Idle) -> Result<(), Errno> {
         let skips = self.kernel.after(Change::IdleSkipsSameAndWrittenBack);
         let unmarks = self.kernel.after(Change::IdleUnmarksYounger);
         let marks = self.is_old_enough(idle);
@@ -420,6 +424,7 @@ impl Backend for Memory {
                 slot.idle = marks || (slot.idle && !unmarks);
             }
         }
+        Ok(())
     }
 
     fn recompress(&mut self, _: &Recompress, _: Range<usize>) -> Result<(), Errno> {

@@ -1,5 +1,8 @@
 //! What a device stands on: the backend that keeps its pages, and what it is set up with.
 
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use super::super::algorithm::{AlgorithmParams, PRIORITIES};
 use super::super::errno::Errno;
 use super::super::kernel::Kernel;
@@ -34,26 +37,34 @@ pub trait Backend {
     fn debug(&self) -> DebugStat;
 
     /// Memory may grow up to `bytes` from now on (0: without limit).
-    fn limit_memory(&mut self, bytes: u64);
+    ///
+    /// # Errors
+    /// The kernel has none; a device that is served by another process can fail to reach it.
+    fn limit_memory(&mut self, bytes: u64) -> Result<(), Errno>;
 
     /// The peak of memory used starts again from what is used now.
-    fn reset_peak(&mut self);
+    ///
+    /// # Errors
+    /// As [`limit_memory`](Self::limit_memory).
+    fn reset_peak(&mut self) -> Result<(), Errno>;
 
     /// Gives back memory that fragmentation holds.
-    fn compact(&mut self);
+    ///
+    /// # Errors
+    /// As [`limit_memory`](Self::limit_memory).
+    fn compact(&mut self) -> Result<(), Errno>;
 
     /// Marks pages idle, and unmarks those that are not when an age is given.
-    fn mark_idle(&mut self, idle: Idle);
+    ///
+    /// # Errors
+    /// As [`limit_memory`](Self::limit_memory).
+    fn mark_idle(&mut self, idle: Idle) -> Result<(), Errno>;
 
     /// Compresses pages again with the algorithms of `slots`, in turn.
     ///
     /// # Errors
     /// The first one met; what was done before it stays.
-    fn recompress(
-        &mut self,
-        request: &Recompress,
-        slots: std::ops::Range<usize>,
-    ) -> Result<(), Errno>;
+    fn recompress(&mut self, request: &Recompress, slots: Range<usize>) -> Result<(), Errno>;
 
     /// Reads a dictionary.
     ///
@@ -78,6 +89,74 @@ pub trait Backend {
     fn writeback(&mut self, items: &[Writeback], budget: Option<&mut u64>) -> Result<(), Errno>;
 }
 
+/// Handles of one backend, for devices that are cloned: each call has it for itself.
+impl<B: Backend> Backend for Arc<Mutex<B>> {
+    fn is_open(&self) -> bool {
+        whole(self).is_open()
+    }
+
+    fn create(&mut self, setup: &Setup) -> Result<(), CreateError> {
+        whole(self).create(setup)
+    }
+
+    fn destroy(&mut self) -> Result<(), Errno> {
+        whole(self).destroy()
+    }
+
+    fn memory(&self) -> MmStat {
+        whole(self).memory()
+    }
+
+    fn io(&self) -> IoStat {
+        whole(self).io()
+    }
+
+    fn debug(&self) -> DebugStat {
+        whole(self).debug()
+    }
+
+    fn limit_memory(&mut self, bytes: u64) -> Result<(), Errno> {
+        whole(self).limit_memory(bytes)
+    }
+
+    fn reset_peak(&mut self) -> Result<(), Errno> {
+        whole(self).reset_peak()
+    }
+
+    fn compact(&mut self) -> Result<(), Errno> {
+        whole(self).compact()
+    }
+
+    fn mark_idle(&mut self, idle: Idle) -> Result<(), Errno> {
+        whole(self).mark_idle(idle)
+    }
+
+    fn recompress(&mut self, request: &Recompress, slots: Range<usize>) -> Result<(), Errno> {
+        whole(self).recompress(request, slots)
+    }
+
+    fn dictionary(&mut self, path: &[u8]) -> Result<Vec<u8>, Errno> {
+        whole(self).dictionary(path)
+    }
+
+    fn attach(&mut self, path: &[u8]) -> Result<Vec<u8>, Errno> {
+        whole(self).attach(path)
+    }
+
+    fn backing(&self) -> BdStat {
+        whole(self).backing()
+    }
+
+    fn writeback(&mut self, items: &[Writeback], budget: Option<&mut u64>) -> Result<(), Errno> {
+        whole(self).writeback(items, budget)
+    }
+}
+
+/// A backend whose last user panicked is what it is; its next user gets it all the same.
+fn whole<B>(shared: &Mutex<B>) -> MutexGuard<'_, B> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// What a device is made from when `disksize` is written.
 #[derive(Debug, Clone)]
 pub struct Setup {
@@ -100,6 +179,9 @@ pub enum CreateError {
     Table,
     /// The compressor could not be set up: algorithms and parameters are forgotten.
     Compressor(Errno),
+    /// Whoever serves the device could not make it. The kernel's driver has nothing of the kind. The
+    /// settings stay.
+    Served(Errno),
 }
 
 impl Setup {
