@@ -55,15 +55,18 @@ _trueno_zramctl_directories() {
     _trueno_zramctl_paths directories "$word"
 }
 
-# zram devices that are not on the command line yet: as paths or, once begun, as names.
+# Devices of both kinds that are not on the command line yet: as paths or, once begun, as names.
 _trueno_zramctl_devices() {
     local node
     while read -r node; do
         node=${node#"$root"}
-        [[ ${node#/dev/zram} == *[!0-9]* ]] && continue
+        [[ ${node##*/zram} == *[!0-9]* ]] && continue
         [[ -z $word || $word == /* ]] || node=${node#/dev/}
         [[ " ${COMP_WORDS[*]:1:COMP_CWORD-1} " == *" $node "* ]] || _trueno_zramctl_offer "$node"
-    done < <(compgen -G "$root/dev/zram[0-9]*")
+    done < <(
+        compgen -G "$root/dev/zram[0-9]*"
+        compgen -G "$root/dev/trueno/zram[0-9]*"
+    )
 }
 
 _trueno_zramctl() {
@@ -71,9 +74,9 @@ _trueno_zramctl() {
         --algorithm --bytes --find --help --output --output-all
         --algorithm-params --noheadings --reset --raw --size --streams --version
         --json --mem-limit --backing-dev --writeback-limit --recompress-algorithm
-        --swap --compact --idle --recompress --writeback --reset-peak --force
-        --dry-run --color --sysroot --swap= --idle= --recompress= --writeback=
-        --color=
+        --swap --kind --compact --idle --recompress --writeback --reset-peak
+        --force --dry-run --color --sysroot --swap= --idle= --recompress=
+        --writeback= --color=
     )
     local -ra columns=(
         NAME DISKSIZE DATA COMPR ALGORITHM STREAMS ZERO-PAGES TOTAL MEM-LIMIT
@@ -112,6 +115,7 @@ _trueno_zramctl() {
             --backing-dev | \
             --writeback-limit | \
             --recompress-algorithm | \
+            --kind | \
             --sysroot) option=$before ;;
         esac
     fi
@@ -122,6 +126,7 @@ _trueno_zramctl() {
         -o | --output) _trueno_zramctl_columns ;;
         --backing-dev) _trueno_zramctl_block_devices ;;
         --recompress-algorithm) _trueno_zramctl_algorithms ;;
+        --kind) _trueno_zramctl_offer kernel ublk ;;
         --recompress) _trueno_zramctl_offer idle huge huge_idle ;;
         --writeback) _trueno_zramctl_offer idle huge huge_idle incompressible ;;
         --color) _trueno_zramctl_offer auto always never ;;

@@ -26,7 +26,7 @@ function __trueno_zramctl_columns
         MIGRATED\t'pages freed by compaction' \
         COMP-RATIO\t'DATA divided by TOTAL' \
         MOUNTPOINT\t'where it is mounted, or [SWAP]' \
-        KIND\t'who runs it: kernel' \
+        KIND\t'who runs it: kernel or ublk' \
         HUGE-PAGES\t'incompressible pages held now' \
         HUGE-PAGES-SINCE\t'incompressible pages ever stored' \
         BACKING-DEV\t'device that pages are written back to' \
@@ -50,10 +50,10 @@ function __trueno_zramctl_block_devices
     end
 end
 
-# zram devices that are not on the command line yet: as paths or, once begun, as names.
+# Devices of both kinds that are not on the command line yet: as paths or, once begun, as names.
 function __trueno_zramctl_devices
-    set -l nodes "$TRUENO_ZRAM_ROOT"/dev/zram*
-    set nodes (string match -r '/dev/zram[0-9]+$' -- $nodes)
+    set -l nodes "$TRUENO_ZRAM_ROOT"/dev/zram* "$TRUENO_ZRAM_ROOT"/dev/trueno/zram*
+    set nodes (string match -r '/dev/(?:trueno/)?zram[0-9]+$' -- $nodes)
     string match -q -r '^[^/]' -- (commandline -ct)
     and set nodes (string replace /dev/ '' -- $nodes)
     set -l given (commandline -opc)
@@ -83,6 +83,7 @@ complete -c trueno-zramctl -l backing-dev -x -a '(__trueno_zramctl_block_devices
 complete -c trueno-zramctl -l writeback-limit -x -d 'most that may be written back'
 complete -c trueno-zramctl -l recompress-algorithm -x -a '(__trueno_zramctl_algorithms)' -d 'algorithm to recompress with, can be given three times'
 complete -c trueno-zramctl -l swap -d 'make it swap and switch that on'
+complete -c trueno-zramctl -l kind -x -a 'kernel ublk' -d 'whose device to find: kernel or ublk'
 complete -c trueno-zramctl -l compact -d 'give back memory lost to fragmentation'
 complete -c trueno-zramctl -l idle -d 'mark pages idle, all or those not touched for SECONDS'
 complete -c trueno-zramctl -l recompress -a 'idle huge huge_idle' -d 'compress pages again with a secondary algorithm'
@@ -91,4 +92,4 @@ complete -c trueno-zramctl -l reset-peak -d 'let MEM-USED start again from what 
 complete -c trueno-zramctl -l force -d 'with --reset: switch swap off first'
 complete -c trueno-zramctl -l dry-run -d 'print what would be done as shell commands, do nothing'
 complete -c trueno-zramctl -l color -a 'auto always never' -d 'colour: auto, always or never'
-complete -c trueno-zramctl -l sysroot -x -a '(__fish_complete_directories)' -d 'look for /sys, /proc and /dev below DIR'
+complete -c trueno-zramctl -l sysroot -x -a '(__fish_complete_directories)' -d 'look for /sys, /proc, /dev and /run below DIR'

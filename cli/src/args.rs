@@ -3,12 +3,13 @@
 //! Checks come in zramctl's order, so that a command line that is wrong in two ways is refused for
 //! the same reason. Nothing here touches a device.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
 use sysfs_compat::abi::request::Idle;
 use sysfs_compat::abi::{Errno, size};
+use sysfs_compat::client::Kind;
 
 use crate::columns::{COLUMNS, Col, DEFAULT};
 use crate::error::{Failure, Result};
@@ -20,10 +21,9 @@ use crate::options::{self, Opt};
 pub(crate) enum Command {
     Help,
     Version,
-    /// Show one device, or all that are set up.
-    Status(Option<OsString>, View),
+    Status(Shown, View),
     /// Print the name of a free device.
-    Find,
+    Find(Option<Kind>),
     /// Set one up.
     Create(Target, Setup),
     /// Reset and remove these; swap is switched off first if forced to.
@@ -42,6 +42,15 @@ pub(crate) struct Invocation {
     pub(crate) dry_run: bool,
     pub(crate) color: Option<bool>,
     pub(crate) sysroot: Option<PathBuf>,
+}
+
+/// Which devices to show.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Shown {
+    /// This one, whatever its state.
+    One(OsString),
+    /// All that are set up, of one kind or of any.
+    All(Option<Kind>),
 }
 
 /// Which columns, and how.
@@ -63,7 +72,8 @@ pub(crate) enum Form {
 /// Which device to set up.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Target {
-    Free,
+    /// A free one, of that kind if it was said.
+    Free(Option<Kind>),
     Named(OsString),
 }
 
@@ -134,6 +144,7 @@ struct Typed<'a> {
     given: Vec<Opt>,
     size: Option<u64>,
     setup: Setup,
+    kind: Option<Kind>,
     actions: Vec<Action>,
     output: Option<OsString>,
     color: Option<bool>,
@@ -147,6 +158,7 @@ impl<'a> Typed<'a> {
             given: Vec::new(),
             size: None,
             setup: Setup::default(),
+            kind: None,
             actions: Vec::new(),
             output: None,
             color: None,
@@ -185,6 +197,7 @@ impl<'a> Typed<'a> {
                 let priority = value.as_ref().map(priority).transpose()?;
                 self.setup.swap = Some(SwapOn { priority });
             }
+            Opt::Kind => self.kind = Some(kind("--kind", &text)?),
             Opt::Compact => self.actions.push(Action::Compact),
             Opt::Idle => self.actions.push(Action::Idle(idle(value)?)),
             Opt::Recompress => self.actions.push(Action::Recompress(recompress(value))),
@@ -270,7 +283,7 @@ impl<'a> Typed<'a> {
             return Err(Failure::new("option --find is mutually exclusive with <device>"));
         }
         if self.has(Opt::Reset) {
-            self.refuse_with("--reset", &[Opt::Json])?;
+            self.refuse_with("--reset", &[Opt::Json, Opt::Kind])?;
             self.refuse_live("--reset")?;
             if operands.is_empty() {
                 return Err(Failure::new("no device specified"));
@@ -281,6 +294,9 @@ impl<'a> Typed<'a> {
             return Err(Failure::new("--force goes with --reset only"));
         }
         let acts = self.size.is_none() && !self.actions.is_empty();
+        if self.kind.is_some() && !self.has(Opt::Find) && (acts || !operands.is_empty()) {
+            return Err(Failure::new("--kind goes with --find, or with showing all devices"));
+        }
         if operands.len() > 1 && !acts {
             return Err(Failure::new("only one <device> at a time is allowed"));
         }
@@ -295,7 +311,7 @@ impl<'a> Typed<'a> {
             Some(disksize) => {
                 self.refuse_live("--size")?;
                 let named = operands.next().map(Target::Named);
-                let free = self.has(Opt::Find).then_some(Target::Free);
+                let free = self.has(Opt::Find).then_some(Target::Free(self.kind));
                 let target = named.or(free);
                 let target = target.ok_or_else(|| Failure::new("no device specified"))?;
                 let setup = std::mem::take(&mut self.setup);
@@ -303,9 +319,12 @@ impl<'a> Typed<'a> {
             }
             None if self.has(Opt::Find) => {
                 self.refuse_with("--find without --size", &[Opt::Json])?;
-                Ok(Command::Find)
+                Ok(Command::Find(self.kind))
             }
-            None => Ok(Command::Status(operands.next(), self.view()?)),
+            None => {
+                let shown = operands.next().map_or(Shown::All(self.kind), Shown::One);
+                Ok(Command::Status(shown, self.view()?))
+            }
         }
     }
 
@@ -440,6 +459,14 @@ fn priority(text: &OsString) -> Result<u16> {
     number.filter(|&number| number <= sysfs_compat::client::swap::HIGHEST_PRIORITY).ok_or_else(
         || Failure::new(format!("--swap={}: the priority is 0 to 32767", text.display())),
     )
+}
+
+/// The kind of devices that `text`, which comes from `source`, names.
+pub(crate) fn kind(source: &str, text: &OsStr) -> Result<Kind> {
+    text.to_str().and_then(Kind::by_name).ok_or_else(|| {
+        let names = Kind::ALL.map(Kind::name).join(" or ");
+        Failure::new(format!("{source}={}: {names}", text.display()))
+    })
 }
 
 fn idle(value: Option<OsString>) -> Result<Idle> {

@@ -11,7 +11,7 @@ use sysfs_compat::abi::stat::{BdStat, MmStat};
 use sysfs_compat::abi::{Errno, Kernel};
 use sysfs_compat::client::error::{Action, Error, Result};
 use sysfs_compat::client::usage::Usage;
-use sysfs_compat::client::{Device, Root};
+use sysfs_compat::client::{Device, Kind, Root};
 
 use crate::table::{Align, WidthHint};
 
@@ -109,8 +109,8 @@ columns! {
     CompRatio stock Right Cells(5), "COMP-RATIO" "DATA divided by TOTAL";
         "-nan when nothing is stored, inf when what is stored takes no memory.",
     MountPoint stock Left TerminalPart(10), "MOUNTPOINT" "where it is mounted, or [SWAP]",
-    Kind ours Left Cells(3), "KIND" "who runs it: kernel";
-        "Empty for block devices that are not zram.",
+    Kind ours Left Cells(3), "KIND" "who runs it: kernel or ublk";
+        "ublk stands for trueno-ublk. Empty for block devices that are neither.",
     HugePages ours Right Cells(3), "HUGE-PAGES" "incompressible pages held now";
         "Stored whole. Since Linux 4.18.",
     HugePagesSince ours Right Cells(3), "HUGE-PAGES-SINCE" "incompressible pages ever stored";
@@ -128,7 +128,7 @@ columns! {
     Used ours Right Cells(5), "USED" "how much of the swap on it is used",
     Idle ours Right Cells(3), "IDLE" "pages marked idle";
         "Counted in /sys/kernel/debug/zram/, page by page: needs root, and a kernel with \
-         CONFIG_ZRAM_MEMORY_TRACKING.",
+         CONFIG_ZRAM_MEMORY_TRACKING. Empty for devices of trueno-ublk.",
 }
 
 /// zramctl's default.
@@ -209,8 +209,7 @@ impl<'a> Subject<'a> {
             Col::Algorithm => self.algorithm()?,
             Col::Streams => self.streams()?,
             Col::MountPoint => self.mount_point()?,
-            Col::Kind if self.device.is_zram() => Value::Text(b"kernel".to_vec()),
-            Col::Kind => Value::Unknown,
+            Col::Kind => self.kind(),
             Col::HugePages => count(self.mm_stat()?.and_then(|mm| mm.huge_pages)),
             Col::HugePagesSince => count(self.mm_stat()?.and_then(|mm| mm.huge_pages_since)),
             Col::BackingDev => self.backing_dev()?,
@@ -223,6 +222,11 @@ impl<'a> Subject<'a> {
             Col::Used => size(self.swap()?.map(|(_, used)| used)),
             Col::Idle => count(self.idle_pages()),
         })
+    }
+
+    fn kind(&self) -> Value {
+        let kind = self.device.kind();
+        kind.map_or(Value::Unknown, |kind| Value::Text(kind.name().as_bytes().to_vec()))
     }
 
     fn read(&self, attribute: &str) -> Result<Option<String>> {
@@ -335,7 +339,9 @@ impl<'a> Subject<'a> {
 
     /// Counts the slots that carry the flag `i`, one line at a time: a large device has millions.
     fn idle_pages(&self) -> Option<u64> {
-        let number = self.device.zram_number()?;
+        // Only the kernel has it: another's device may well have the same number.
+        let number =
+            self.device.zram_number().filter(|_| self.device.kind() == Some(Kind::Kernel))?;
         let path = format!("/sys/kernel/debug/zram/zram{number}/block_state");
         let mut file = BufReader::new(File::open(self.device.root().join(path)).ok()?);
         let mut line = Vec::new();

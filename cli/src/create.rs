@@ -2,9 +2,10 @@
 
 use std::os::unix::ffi::OsStrExt;
 
-use sysfs_compat::client::{Device, control};
+use sysfs_compat::client::{Device, Kind, control, mirror};
 
-use crate::args::{Setup, Target};
+use crate::KIND_VARIABLE;
+use crate::args::{self, Setup, Target};
 use crate::error::{Failure, Result};
 use crate::explain;
 use crate::plan::{Place, Step, script};
@@ -18,17 +19,14 @@ enum Found {
     /// We made it.
     Added(Device),
     /// It would have to be made (dry run only).
-    ToBeAdded,
+    ToBeAdded(Kind),
 }
 
 /// `--find`: prints the name of a free device.
-pub(crate) fn find(world: &mut World<'_>, dry_run: bool) -> Result<()> {
-    match find_free(world, dry_run)? {
-        Found::Existing(device) if dry_run => print(world, &Place::of(&device), &[], &Target::Free),
-        Found::ToBeAdded => {
-            let place = Place::new(&world.root);
-            print(world, &place, &[], &Target::Free)
-        }
+pub(crate) fn find(world: &mut World<'_>, kind: Option<Kind>, dry_run: bool) -> Result<()> {
+    match find_free(world, kind, dry_run)? {
+        Found::Existing(device) if dry_run => print(world, &Place::of(&device), &[], true),
+        Found::ToBeAdded(kind) => print(world, &Place::new(&world.root, kind), &[], true),
         Found::Existing(device) | Found::Added(device) => {
             write(world.out.write_all(&[device.node().as_bytes(), b"\n"].concat()))
         }
@@ -43,34 +41,35 @@ pub(crate) fn create(
     dry_run: bool,
 ) -> Result<()> {
     let found = match target {
-        Target::Free => find_free(world, dry_run)?,
+        Target::Free(kind) => find_free(world, *kind, dry_run)?,
         Target::Named(name) => Found::Existing(world.device(name)?),
     };
     let steps = steps(setup);
-    let (device, added) = match found {
+    let is_our_choice = matches!(target, Target::Free(_));
+    let (mut device, added) = match found {
         Found::Existing(device) if dry_run => {
-            return print(world, &Place::of(&device), &steps, target);
+            return print(world, &Place::of(&device), &steps, is_our_choice);
         }
-        Found::ToBeAdded => {
-            let place = Place::new(&world.root);
-            return print(world, &place, &steps, target);
+        Found::ToBeAdded(kind) => {
+            return print(world, &Place::new(&world.root, kind), &steps, is_our_choice);
         }
         Found::Existing(device) => (device, false),
         Found::Added(device) => (device, true),
     };
     for (done, step) in steps.iter().enumerate() {
-        if let Err(error) = step.carry_out(&device) {
-            let failure = explain::failure(&device, step, &error);
-            return Err(undo(&device, added, done, failure));
+        // A step may give the device another node.
+        match step.carry_out(&device).and_then(|()| device.again()) {
+            Ok(now) => device = now,
+            Err(error) => {
+                let failure = explain::failure(&device, step, &error);
+                return Err(undo(&device, added, done, failure));
+            }
         }
     }
-    match target {
-        Target::Free => {
-            let line = [device.node().as_bytes(), b"\n"].concat();
-            write(world.out.write_all(&line))
-        }
-        Target::Named(_) => Ok(()),
+    if !is_our_choice {
+        return Ok(());
     }
+    write(world.out.write_all(&[device.node().as_bytes(), b"\n"].concat()))
 }
 
 /// The writes in the one order that the kernel accepts: everything that shapes the device before
@@ -132,23 +131,45 @@ fn undo(device: &Device, added: bool, steps_done: usize, failure: Failure) -> Fa
 }
 
 /// The device with the lowest number that is not set up, or a new one.
-fn find_free(world: &mut World<'_>, dry_run: bool) -> Result<Found> {
-    for number in 0.. {
-        match Device::numbered(&world.root, number) {
-            Ok(device) if device.is_free() => return Ok(Found::Existing(device)),
-            Ok(_) => {}
-            Err(_) => break,
-        }
+fn find_free(world: &mut World<'_>, kind: Option<Kind>, dry_run: bool) -> Result<Found> {
+    let kind = kind.map_or_else(|| default_kind(world), Ok)?;
+    let existing = match kind {
+        Kind::Kernel => free_of_kernel(world),
+        Kind::Ublk => free_in_mirror(world)?,
+    };
+    match existing {
+        Some(device) => return Ok(Found::Existing(device)),
+        None if dry_run => return Ok(Found::ToBeAdded(kind)),
+        None => {}
     }
-    if dry_run {
-        return Ok(Found::ToBeAdded);
-    }
-    let added = control::hot_add(&world.root);
-    added.map(Found::Added).map_err(|error| explain::hot_add(world, &error))
+    let added = control::hot_add(&world.root, kind);
+    added.map(Found::Added).map_err(|error| explain::hot_add(world, kind, &error))
 }
 
-fn print(world: &mut World<'_>, place: &Place, steps: &[Step], target: &Target) -> Result<()> {
-    let name = matches!(target, Target::Free).then(|| place.echo());
+/// The kind that the environment names, else the kernel's unless there is none and trueno-ublk runs.
+fn default_kind(world: &World<'_>) -> Result<Kind> {
+    if let Some(text) = &world.default_kind {
+        return args::kind(KIND_VARIABLE, text);
+    }
+    let exists = |kind: &Kind| control::exists(&world.root, *kind);
+    Ok(Kind::ALL.into_iter().find(exists).unwrap_or(Kind::Kernel))
+}
+
+/// Up to the first number that is not there, as zramctl looks.
+fn free_of_kernel(world: &World<'_>) -> Option<Device> {
+    let device = |number| Device::numbered(&world.root, Kind::Kernel, number).ok();
+    (0..).map_while(device).find(Device::is_free)
+}
+
+fn free_in_mirror(world: &World<'_>) -> Result<Option<Device>> {
+    let numbers = mirror::numbers(&world.root);
+    let numbers = numbers.map_err(|error| explain::hot_add(world, Kind::Ublk, &error))?;
+    let device = |number| Device::numbered(&world.root, Kind::Ublk, number).ok();
+    Ok(numbers.unwrap_or_default().into_iter().filter_map(device).find(Device::is_free))
+}
+
+fn print(world: &mut World<'_>, place: &Place, steps: &[Step], echo: bool) -> Result<()> {
+    let name = echo.then(|| place.echo());
     let steps = steps.iter().map(|step| step.command(place));
     let commands = place.preparation().into_iter().chain(steps).chain(name);
     write(world.out.write_all(&script(commands)))

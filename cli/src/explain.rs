@@ -1,16 +1,57 @@
 //! Why a step failed, in words that help: the likely cause, from what the machine looks like now.
 
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
 use sysfs_compat::abi::algorithm::CompAlgorithm;
 use sysfs_compat::abi::{Attr, Errno};
 use sysfs_compat::client::error::{Action, Error};
 use sysfs_compat::client::holders::{Holder, holders};
-use sysfs_compat::client::{Device, control};
+use sysfs_compat::client::{Device, Kind, Root, control, mirror};
 
 use crate::error::Failure;
 use crate::plan::Step;
 use crate::world::World;
+
+/// How trueno-ublk is started.
+const START: &str = "start it with 'systemctl start trueno-ublk', or 'trueno-ublk serve'";
+
+/// The failure to find the device called `name`.
+pub(crate) fn lookup(world: &World<'_>, name: &OsStr, what: &str, error: &Error) -> Failure {
+    let failure = Failure::about(name, what, error.errno());
+    if error.errno() != Errno::ENODEV {
+        return failure.hints(mirror_cause(&world.root, error.errno()));
+    }
+    // The mirror may hang: it is looked at only for a name that it may have.
+    let mirrored = || mirror::numbers(&world.root);
+    match (mirror::number_in(name), mirror::kernel_number_in(name)) {
+        (Some(_), _) if matches!(mirrored(), Ok(None)) => failure.hint(not_running(&world.root)),
+        (_, Some(number)) if matches!(mirrored(), Ok(Some(all)) if all.contains(&number)) => {
+            failure.hint(format!(
+                "The kernel has no zram{number}, but trueno-ublk has: type trueno/zram{number}."
+            ))
+        }
+        _ => failure,
+    }
+}
+
+fn not_running(root: &Root) -> String {
+    let control = root.join(Kind::Ublk.control());
+    format!("There is no {}: trueno-ublk does not run; {START}.", control.display())
+}
+
+/// Why the mirror cannot be used, if that is what the error means.
+fn mirror_cause(root: &Root, errno: Errno) -> Option<String> {
+    let mirror = root.join(Kind::Ublk.devices());
+    let mirror = mirror.display();
+    match errno {
+        Errno::ENOTCONN | Errno::ECONNABORTED => Some(format!(
+            "trueno-ublk, which serves {mirror}, has died; {START}. It finds its devices again."
+        )),
+        Errno::ETIMEDOUT => Some(format!("trueno-ublk, which serves {mirror}, does not answer.")),
+        _ => None,
+    }
+}
 
 /// The failure of `step` on `device`: zramctl's line where it has one, then the likely cause.
 pub(crate) fn failure(device: &Device, step: &Step, error: &Error) -> Failure {
@@ -56,10 +97,20 @@ fn cause(device: &Device, step: &Step, error: &Error) -> Vec<String> {
     if errno == Errno::EROFS {
         return vec![format!("{} is mounted read-only.", error.path.display())];
     }
+    let is_ours = device.kind() == Some(Kind::Ublk);
+    if is_ours && errno == Errno::ETIMEDOUT {
+        return vec![format!(
+            "The process that serves {} does not answer.",
+            device.node().display()
+        )];
+    }
+    if let Some(line) = mirror_cause(device.root(), errno).filter(|_| is_ours) {
+        return vec![line];
+    }
     match step {
         Step::Write { attribute, value } => attribute_cause(device, attribute, value, errno),
         Step::Reset | Step::HotRemove if errno == Errno::EBUSY => busy(device),
-        Step::Reset if errno == Errno::ENOENT && !device.is_zram() => {
+        Step::Reset if errno == Errno::ENOENT && device.kind().is_none() => {
             vec![missing(device, "reset")]
         }
         Step::SwapOff if errno == Errno::ENOMEM => {
@@ -82,7 +133,7 @@ fn attribute_cause(device: &Device, attribute: &str, value: &[u8], errno: Errno)
             algorithms(device).into_iter().collect()
         }
         (Some(Attr::BackingDev), Errno::EBUSY) if !device.is_initialised() => {
-            match Device::find(device.root(), std::ffi::OsStr::from_bytes(value)) {
+            match Device::find(device.root(), OsStr::from_bytes(value)) {
                 Ok(backing) => busy(&backing),
                 Err(_) => Vec::new(),
             }
@@ -104,20 +155,27 @@ fn attribute_cause(device: &Device, attribute: &str, value: &[u8], errno: Errno)
 fn missing(device: &Device, attribute: &str) -> String {
     let what = format!("{} has no {attribute}", device.node().display());
     let Some(info) = Attr::by_name(attribute).map(Attr::info) else { return format!("{what}.") };
-    match (device.is_zram(), info.needs) {
-        (false, _) => format!("{what}: it is not a zram device."),
-        (true, Some(feature)) => format!(
+    match (device.kind(), info.needs) {
+        (None, _) => format!("{what}: it is not a zram device."),
+        (Some(Kind::Ublk), _) => format!("{what}: devices of trueno-ublk cannot do that."),
+        (Some(Kind::Kernel), Some(feature)) => format!(
             "{what}: that needs a kernel built with {} (there since Linux {}).",
             feature.config(),
             info.since
         ),
-        (true, None) => format!("{what}: that needs Linux {} or later.", info.since),
+        (Some(Kind::Kernel), None) => {
+            format!("{what}: that needs Linux {} or later.", info.since)
+        }
     }
 }
 
 fn algorithms(device: &Device) -> Option<String> {
     let line = CompAlgorithm::parse(&device.read("comp_algorithm").ok()?);
-    Some(format!("This kernel has: {}.", line.names.join(", ")))
+    let who = match device.kind()? {
+        Kind::Kernel => "This kernel",
+        Kind::Ublk => "trueno-ublk",
+    };
+    Some(format!("{who} has: {}.", line.names.join(", ")))
 }
 
 /// Who keeps the device busy, and what to do about it.
@@ -141,18 +199,22 @@ pub(crate) fn busy(device: &Device) -> Vec<String> {
 }
 
 /// The failure to make a device.
-pub(crate) fn hot_add(world: &World<'_>, error: &Error) -> Failure {
-    let failure = Failure::new(format!("no free zram device found: {}", error.errno()));
-    match error.errno() {
-        Errno::EACCES | Errno::EPERM => failure.hint("Only root can make devices."),
-        _ if !control::exists(&world.root) => failure.hint(format!(
+pub(crate) fn hot_add(world: &World<'_>, kind: Kind, error: &Error) -> Failure {
+    let errno = error.errno();
+    let failure = Failure::new(format!("no free zram device found: {errno}"));
+    if errno == Errno::EACCES || errno == Errno::EPERM {
+        return failure.hint("Only root can make devices.");
+    }
+    match kind {
+        Kind::Ublk if errno == Errno::ENOENT => failure.hint(not_running(&world.root)),
+        Kind::Ublk => failure.hints(mirror_cause(&world.root, errno)),
+        Kind::Kernel if !control::exists(&world.root, kind) => failure.hint(format!(
             "There is no {}: the zram module is not loaded (modprobe zram).",
-            world.root.join(control::DIRECTORY).display()
+            world.root.join(kind.control()).display()
         )),
-        _ => match &error.action {
-            Action::Find => failure
-                .hint(format!("The kernel made {}, but no node appeared.", error.path.display())),
-            _ => failure,
-        },
+        Kind::Kernel if error.action == Action::Find => {
+            failure.hint(format!("The kernel made {}, but no node appeared.", error.path.display()))
+        }
+        Kind::Kernel => failure,
     }
 }

@@ -1,5 +1,5 @@
 //! trueno-zramctl: util-linux `zramctl`, option for option and byte for byte, and what its users
-//! have asked for beyond it.
+//! have asked for beyond it, for the devices of the kernel and those of trueno-ublk alike.
 //!
 //! In reading order: [`options`] and [`columns`] are the tables that parser, help, man page and
 //! completions come from; `args` turns a command line into a `Command`; `status`, `create`,
@@ -34,6 +34,9 @@ use getopt::Ordering;
 use locale::Locale;
 use world::World;
 
+/// Says of which kind the device is that `--find` finds, unless an option does.
+const KIND_VARIABLE: &str = "TRUENO_ZRAM_KIND";
+
 /// The whole program. The arguments are those of the process, its name first.
 ///
 /// Call it once, before any thread is started: it adopts the locale of the environment.
@@ -47,6 +50,7 @@ pub fn main(mut args: impl Iterator<Item = OsString>) -> ExitCode {
         posixly_correct: std::env::var_os("POSIXLY_CORRECT").is_some(),
         root: Root::from_environment(),
         terminal_width,
+        default_kind: std::env::var_os(KIND_VARIABLE).filter(|text| !text.is_empty()),
         color: terminal_width.is_some() && !variable("NO_COLOR"),
         out: &mut std::io::stdout().lock(),
         err: &mut std::io::stderr().lock(),
@@ -74,8 +78,8 @@ fn run(args: impl Iterator<Item = OsString>, world: &mut World<'_>) -> error::Re
     match command {
         Command::Help => print(world, &help::text(&world.program)),
         Command::Version => print(world, &help::version(&world.program)),
-        Command::Status(name, view) => status::show(world, name.as_deref(), &view),
-        Command::Find => create::find(world, dry_run),
+        Command::Status(shown, view) => status::show(world, &shown, &view),
+        Command::Find(kind) => create::find(world, kind, dry_run),
         Command::Create(target, setup) => create::create(world, &target, &setup, dry_run),
         Command::Reset { devices, force } => reset::reset(world, &devices, force, dry_run),
         Command::Act(devices, actions) => live::act(world, &devices, &actions, dry_run),

@@ -25,6 +25,7 @@ pub enum Opt {
     WritebackLimit,
     RecompressAlgorithm,
     Swap,
+    Kind,
     Compact,
     Idle,
     Recompress,
@@ -152,11 +153,12 @@ macro_rules! first {
 options! {
     Algorithm SetUp stock ('a') "algorithm" "ALG" "compression algorithm";
         "It is passed on as it is. Which ones there are depends on the kernel: \
-         /sys/block/zram0/comp_algorithm lists them." => Completion::Algorithms,
+         /sys/block/zram0/comp_algorithm lists them, and /run/trueno/zram0/comp_algorithm those of \
+         trueno-ublk." => Completion::Algorithms,
     Bytes Show stock ('b') "bytes" "" "sizes in bytes instead of a readable form",
     Find SetUp stock ('f') "find" "" "take a free device, make one if there is none";
         "Prints its name. Without --size that is all it does. A device is free when its disksize \
-         is 0; the lowest number wins.",
+         is 0; the lowest number wins. --kind says whose it is.",
     Help General stock ('h') "help" "" "show a summary of options and columns",
     Output Show stock ('o') "output" "LIST" "columns to show, separated by commas";
         "With a plus sign in front they come after the default ones. Upper and lower case are the \
@@ -198,6 +200,11 @@ options! {
     Swap SetUp ours "swap" "[PRIORITY]" "make it swap and switch that on";
         "PRIORITY is 0 to 32767; without it the kernel chooses. Discards are switched on, so that \
          memory is free again as soon as a page is no longer needed.",
+    Kind SetUp ours "kind" "KIND" "whose device to find: kernel or ublk";
+        "Those of ublk are made by trueno-ublk, which has to run; see DEVICES. By default it is the \
+         kernel's where the zram module is loaded, else trueno-ublk's, unless TRUENO_ZRAM_KIND says \
+         otherwise. When all devices are shown, it is only those of that kind."
+        => Completion::Words(&["kernel", "ublk"]),
 
     Compact Live ours "compact" "" "give back memory lost to fragmentation",
     Idle Live ours "idle" "[SECONDS]" "mark pages idle, all or those not touched for SECONDS";
@@ -222,7 +229,7 @@ options! {
     Color General ours "color" "[WHEN]" "colour: auto, always or never";
         "Without WHEN always. By default colour is used on a terminal unless NO_COLOR is set."
         => Completion::Words(&["auto", "always", "never"]),
-    Sysroot General ours "sysroot" "DIR" "look for /sys, /proc and /dev below DIR";
+    Sysroot General ours "sysroot" "DIR" "look for /sys, /proc, /dev and /run below DIR";
         "For tests, and for looking at a copy of another system. Takes precedence over \
          TRUENO_ZRAM_ROOT."
         => Completion::Directories,

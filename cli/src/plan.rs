@@ -4,7 +4,7 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use sysfs_compat::client::{Device, Result, Root, control, patience, swap};
+use sysfs_compat::client::{Device, Kind, Result, Root, patience, swap};
 
 use crate::args::SwapOn;
 
@@ -116,31 +116,32 @@ impl Place {
     /// A device that exists.
     pub(crate) fn of(device: &Device) -> Self {
         let number = device.zram_number();
+        let kind = device.kind().unwrap_or(Kind::Kernel);
         let directory = match number {
             // The name people know, not the device number it was found by.
-            Some(number) => device.root().join(format!("/sys/block/zram{number}")),
+            Some(number) => device.root().join(kind.directory(number)),
             None => device.attribute(""),
         };
         Place {
             node: quote_path(&device.node_path()),
             directory: quote_path(&directory),
             number: number.map(|number| number.to_string().into_bytes()).unwrap_or_default(),
-            control: quote_path(&device.root().join(control::DIRECTORY)),
+            control: quote_path(&device.root().join(kind.control())),
             is_new: false,
         }
     }
 
     /// One that the first printed command makes.
-    pub(crate) fn new(root: &Root) -> Self {
+    pub(crate) fn new(root: &Root, kind: Kind) -> Self {
         let named = |directory: &str| {
             let directory = quote_path(&root.join(directory));
             [&directory[..], b"/zram", UNKNOWN_NUMBER].concat()
         };
         Place {
-            node: named("/dev"),
-            directory: named("/sys/block"),
+            node: named(kind.nodes()),
+            directory: named(kind.devices()),
             number: UNKNOWN_NUMBER.to_vec(),
-            control: quote_path(&root.join(control::DIRECTORY)),
+            control: quote_path(&root.join(kind.control())),
             is_new: true,
         }
     }
@@ -195,7 +196,7 @@ mod tests {
 
     #[test]
     fn steps_as_commands_on_a_device_to_be_made() {
-        let place = Place::new(&Root::new("/"));
+        let place = Place::new(&Root::new("/"), Kind::Kernel);
         let commands = [
             Step::Reset,
             Step::write("disksize", "4096"),

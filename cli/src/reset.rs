@@ -31,7 +31,7 @@ pub(crate) fn reset(
 
 fn reset_one(world: &mut World<'_>, name: &OsString, force: bool, dry_run: bool) -> Result<()> {
     let device = Device::find(&world.root, name)
-        .map_err(|error| Failure::about(name, "failed to reset: ", error.errno()))?;
+        .map_err(|error| explain::lookup(world, name, "failed to reset: ", &error))?;
     let is_swap = force && Usage::read(&world.root)?.swap(&device).is_some();
     let mut steps = Vec::new();
     steps.extend(is_swap.then_some(Step::SwapOff));

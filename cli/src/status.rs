@@ -4,9 +4,9 @@ use std::ffi::OsStr;
 
 use serde_json::{Map, Number, Value as Json};
 use sysfs_compat::abi::{Errno, size};
-use sysfs_compat::client::{Device, Root};
+use sysfs_compat::client::{Device, Kind, Root, mirror};
 
-use crate::args::{Form, View};
+use crate::args::{Form, Shown, View};
 use crate::columns::{Col, SharedUsage, Subject, Value};
 use crate::error::{Failure, Result};
 use crate::table::{Column, Style, Table};
@@ -16,11 +16,11 @@ use crate::world::World;
 const HEADING_SGR: &str = "\x1b[1m";
 
 /// Shows the device of that name, whatever its state, or else all that are set up.
-pub(crate) fn show(world: &mut World<'_>, name: Option<&OsStr>, view: &View) -> Result<()> {
+pub(crate) fn show(world: &mut World<'_>, shown: &Shown, view: &View) -> Result<()> {
     let mut listing = Listing::default();
-    match name {
-        Some(name) => listing.one(world, name, view)?,
-        None => listing.all(&world.root, view)?,
+    match shown {
+        Shown::One(name) => listing.one(world, name, view)?,
+        Shown::All(kind) => listing.all(&world.root, *kind, view)?,
     }
     listing.complaints.iter().for_each(|complaint| world.complain(complaint));
     let rows = &listing.rows;
@@ -50,18 +50,45 @@ impl Listing {
         Ok(())
     }
 
-    fn all(&mut self, root: &Root, view: &View) -> Result<()> {
-        let numbers = Device::numbers(root)
-            .map_err(|error| Failure::new(format!("cannot open /dev/: {}", error.errno())))?;
+    fn all(&mut self, root: &Root, only: Option<Kind>, view: &View) -> Result<()> {
         let usage = SharedUsage::default();
-        let devices = numbers.into_iter().filter_map(|number| Device::numbered(root, number).ok());
+        for kind in Kind::ALL.into_iter().filter(|kind| only.is_none_or(|only| only == *kind)) {
+            let numbers = match kind {
+                Kind::Kernel => Device::numbers(root).map_err(|error| {
+                    Failure::new(format!("cannot open /dev/: {}", error.errno()))
+                })?,
+                Kind::Ublk => self.numbers_in_mirror(root),
+            };
+            let devices = numbers.into_iter().map(|number| Device::numbered(root, kind, number));
+            self.initialised(devices.flatten(), &usage, view);
+        }
+        Ok(())
+    }
+
+    /// A mirror that cannot be read costs its own devices only.
+    fn numbers_in_mirror(&mut self, root: &Root) -> Vec<u32> {
+        mirror::numbers(root)
+            .unwrap_or_else(|error| {
+                let complaint =
+                    format!("{error}: {}: the devices of trueno-ublk are not shown", error.errno());
+                self.complaints.push(complaint.into_bytes());
+                None
+            })
+            .unwrap_or_default()
+    }
+
+    fn initialised(
+        &mut self,
+        devices: impl Iterator<Item = Device>,
+        usage: &SharedUsage,
+        view: &View,
+    ) {
         for device in devices.filter(Device::is_initialised) {
             // Removed between the list and the look: then it is not there, which is no failure.
-            if let Ok(row) = self.row(&device, &usage, view) {
+            if let Ok(row) = self.row(&device, usage, view) {
                 self.rows.push(row);
             }
         }
-        Ok(())
     }
 
     /// Fails only if the device has gone meanwhile.

@@ -5,7 +5,8 @@ use std::io::Write;
 
 use sysfs_compat::client::{Device, Root};
 
-use crate::error::{Failure, Result};
+use crate::error::Result;
+use crate::explain;
 use crate::locale::Locale;
 use crate::table::Charset;
 
@@ -16,6 +17,8 @@ pub(crate) struct World<'a> {
     pub(crate) locale: Locale,
     pub(crate) posixly_correct: bool,
     pub(crate) root: Root,
+    /// What the environment says of which kind the device is that `--find` finds.
+    pub(crate) default_kind: Option<OsString>,
     /// Columns of the terminal that standard output is, if it is one.
     pub(crate) terminal_width: Option<usize>,
     /// Whether colour is wanted unless an option says otherwise.
@@ -31,7 +34,7 @@ impl World<'_> {
 
     /// The device that was named.
     pub(crate) fn device(&self, name: &OsStr) -> Result<Device> {
-        Device::find(&self.root, name).map_err(|error| Failure::about(name, "", error.errno()))
+        Device::find(&self.root, name).map_err(|error| explain::lookup(self, name, "", &error))
     }
 
     /// Says something on standard error. When even that fails there is nobody left to tell.

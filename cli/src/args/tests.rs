@@ -34,10 +34,14 @@ fn view(line: &str) -> View {
 
 #[test]
 fn what_is_meant() {
-    assert!(matches!(command(""), Command::Status(None, _)));
-    assert!(matches!(command("zram0 -n"), Command::Status(Some(name), _) if name == "zram0"));
-    assert_eq!(command("-f"), Command::Find);
-    assert!(matches!(command("-fs1G"), Command::Create(Target::Free, _)));
+    assert!(matches!(command(""), Command::Status(Shown::All(None), _)));
+    assert!(matches!(command("zram0 -n"), Command::Status(Shown::One(name), _) if name == "zram0"));
+    assert_eq!(command("-f"), Command::Find(None));
+    assert_eq!(command("--kind ublk -f"), Command::Find(Some(Kind::Ublk)));
+    assert!(matches!(command("-fs1G"), Command::Create(Target::Free(None), _)));
+    let kernel = command("-fs1G --kind=kernel");
+    assert!(matches!(kernel, Command::Create(Target::Free(Some(Kind::Kernel)), _)));
+    assert!(matches!(command("--kind ublk"), Command::Status(Shown::All(Some(Kind::Ublk)), _)));
     let named = command("--size=1G zram3");
     assert!(matches!(named, Command::Create(Target::Named(name), _) if name == "zram3"));
     assert_eq!(command("--help --nonsense"), Command::Help);

@@ -65,7 +65,8 @@ pub fn lasting(device: &Device) -> Vec<Holder> {
     let usage = Usage::read(device.root()).unwrap_or_default();
     found.extend(usage.swap(device).map(|_| Holder::Swap));
     found.extend(usage.mounts(device).map(|mount| Holder::Mount(mount.target.clone())));
-    found.extend(names(&device.attribute("holders")).map(Holder::Device));
+    let above = device.block_directory().into_iter().flat_map(|dir| names(&dir.join("holders")));
+    found.extend(above.map(Holder::Device));
     found.extend(users(device).map(Holder::Device));
     found
 }
@@ -108,7 +109,7 @@ fn has_open(process: &Path, device: &Device) -> bool {
 /// Compares numbers where there are some, since a device may have nodes of many names.
 fn is_descriptor_of(descriptor: &Path, device: &Device) -> bool {
     let Some(number) = device.number() else {
-        return fs::read_link(descriptor).is_ok_and(|target| target.as_os_str() == device.node());
+        return fs::read_link(descriptor).is_ok_and(|target| device.is_called(target.as_os_str()));
     };
     // What is on the other side of a network may hang, and is asked nothing.
     let what = StatxFlags::TYPE;

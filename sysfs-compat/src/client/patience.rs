@@ -15,6 +15,7 @@ use super::control;
 use super::device::Device;
 use super::error::Result;
 use super::holders::lasting;
+use super::kind::Kind;
 use crate::abi::Errno;
 
 /// As long as zramctl 2.42 waits for udev.
@@ -40,7 +41,8 @@ pub fn reset(device: &Device) -> Result<()> {
 /// # Errors
 /// As [`reset`].
 pub fn hot_remove(device: &Device, number: u32) -> Result<()> {
-    until_free(device, || control::hot_remove(device.root(), number))
+    let kind = device.kind().unwrap_or(Kind::Kernel);
+    until_free(device, || control::hot_remove(device.root(), kind, number))
 }
 
 fn until_free(device: &Device, act: impl Fn() -> Result<()>) -> Result<()> {

@@ -86,7 +86,7 @@ impl Usage {
 
 /// Whether `path` is the node of `device`, or another node of the same device.
 pub(super) fn is_node(device: &Device, path: &OsStr) -> bool {
-    path == device.node()
+    device.is_called(path)
         || device.number().is_some_and(|number| {
             fs::metadata(device.root().join(path)).is_ok_and(|node| node.rdev() == number)
         })

@@ -13,7 +13,15 @@ const SPEAKER: &str = "trueno-zramctl: ";
 /// prints.
 pub(crate) fn program(root: &Path) -> Command {
     let mut command = Command::new(zramctl());
-    for variable in ["POSIXLY_CORRECT", "NO_COLOR", "COLUMNS", "LANG", "LC_CTYPE", "LC_NUMERIC"] {
+    for variable in [
+        "POSIXLY_CORRECT",
+        "NO_COLOR",
+        "COLUMNS",
+        "LANG",
+        "LC_CTYPE",
+        "LC_NUMERIC",
+        "TRUENO_ZRAM_KIND",
+    ] {
         command.env_remove(variable);
     }
     command.env("LC_ALL", "C").env("TRUENO_ZRAM_ROOT", root);

@@ -1,6 +1,7 @@
 //! Made-up systems.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use trueno_tests::scratch::Scratch;
@@ -84,6 +85,54 @@ impl System {
             .attribute(number, "reset", "")
             .attribute(number, "compact", "")
             .attribute(number, "idle", "")
+    }
+
+    /// A file of a device of trueno-ublk.
+    pub(crate) fn mirrored(self, number: u32, name: &str, text: impl AsRef<[u8]>) -> Self {
+        self.file(&format!("/run/trueno/zram{number}/{name}"), text)
+    }
+
+    /// trueno-ublk runs, and has no devices.
+    pub(crate) fn mirror(self) -> Self {
+        self.file("/run/trueno/zram-control/hot_add", "7\n")
+            .file("/run/trueno/zram-control/hot_remove", "")
+    }
+
+    /// A device of trueno-ublk that is set up, as `/dev/ublkbID`, without the link.
+    pub(crate) fn ublk(self, number: u32, id: u32) -> Self {
+        self.unset_ublk(number)
+            .mirrored(number, "disksize", "67108864\n")
+            .mirrored(number, "mm_stat", format!("{MM_STAT}        5       11\n"))
+            .mirrored(number, "trueno/ublk_id", format!("{id}\n"))
+            .mirrored(number, "dev", format!("259:{id}\n"))
+            .file(&format!("/dev/ublkb{id}"), "")
+            .file(&format!("/sys/block/ublkb{id}/size"), "131072\n")
+    }
+
+    /// One that is not.
+    pub(crate) fn unset_ublk(self, number: u32) -> Self {
+        let empty = ["mem_limit", "mem_used_max", "algorithm_params", "reset", "compact", "idle"];
+        let system = self
+            .mirrored(number, "disksize", "0\n")
+            .mirrored(number, "comp_algorithm", "[wm] wmhc lz4 zstd \n")
+            .mirrored(number, "max_comp_streams", "2\n")
+            .mirrored(number, "mm_stat", " 0 0 0 0 0 0 0 0 0\n")
+            .mirrored(number, "trueno/ublk_id", "-1\n");
+        empty.into_iter().fold(system, |system, name| system.mirrored(number, name, ""))
+    }
+
+    /// The link that leads to the block device.
+    pub(crate) fn link(self, number: u32, id: u32) -> Self {
+        let link = self.path(&format!("/dev/trueno/zram{number}"));
+        fs::create_dir_all(self.path("/dev/trueno")).expect("a directory");
+        symlink(format!("../ublkb{id}"), link).expect("a link");
+        self
+    }
+
+    /// What was last written to an attribute of a device of trueno-ublk.
+    pub(crate) fn read_mirrored(&self, number: u32, name: &str) -> String {
+        let path = self.path(&format!("/run/trueno/zram{number}/{name}"));
+        fs::read_to_string(path).expect("the attribute")
     }
 
     pub(crate) fn path(&self, path: &str) -> std::path::PathBuf {
