@@ -15,9 +15,20 @@ pub struct OwnAttribute {
     pub mode: Mode,
 }
 
+/// A part of a text that is too long to be made at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// The part; some ten thousand bytes are a good measure. It may be empty.
+    pub text: Vec<u8>,
+    /// Where the next part begins, in whatever the provider counts; `None` after the last.
+    pub next: Option<u64>,
+}
+
 /// Whoever serves the devices. Its functions may block as long as the operation takes; they are
-/// called for one device at a time, but [`show_own`](Self::show_own) and
-/// [`block_directory`](Self::block_directory), which answer from what they have at hand.
+/// called for one device at a time, but [`show_own`](Self::show_own),
+/// [`show_own_from`](Self::show_own_from) and [`block_directory`](Self::block_directory), which
+/// answer at any time, and at once, from what they have at hand: all readers wait for them. So must
+/// the functions of [`Backend`] that report statistics.
 pub trait Provider: Send + Sync + 'static {
     /// What keeps a device's pages. Clones are handles of the same pages.
     type Backend: Backend + Clone + Send + Sync + 'static;
@@ -25,7 +36,8 @@ pub trait Provider: Send + Sync + 'static {
     /// Makes a device without `disksize` for a read of `hot_add`.
     ///
     /// # Errors
-    /// What the reader gets.
+    /// What the reader gets; but for `EEXIST`, with which the number is left out and the next one
+    /// comes.
     fn add(&self, number: u32) -> Result<Device<Self::Backend>, Errno>;
 
     /// Forgets a device that `hot_remove` has destroyed.
@@ -48,6 +60,23 @@ pub trait Provider: Send + Sync + 'static {
         device: &Device<Self::Backend>,
         name: &str,
     ) -> Result<Vec<u8>, Errno>;
+
+    /// A part of the text of one of them, from `cursor` on: 0 for the first part, then what the
+    /// part before named. To be written for texts that may grow beyond a megabyte; without it the
+    /// text is one part. A text of several can be read from front to back only (`ESPIPE`).
+    ///
+    /// # Errors
+    /// What the reader gets.
+    fn show_own_from(
+        &self,
+        number: u32,
+        device: &Device<Self::Backend>,
+        name: &str,
+        cursor: u64,
+    ) -> Result<Piece, Errno> {
+        debug_assert_eq!(cursor, 0, "there is one part only");
+        Ok(Piece { text: self.show_own(number, device, name)?, next: None })
+    }
 
     /// One write(2) to one of them.
     ///

@@ -1,0 +1,15 @@
+//! The mirror, mounted: what programs see of it. Needs root and FUSE; elsewhere each test says that
+//! it is skipped. Beside the kernel's own files the habits are held by `tests/tests/sysfs_habits`.
+
+#![expect(clippy::print_stderr, reason = "what is skipped says so")]
+
+mod support;
+
+mod directories;
+mod mounting;
+mod opening;
+mod own;
+mod passing_through;
+mod reading;
+mod waiting;
+mod writing;
