@@ -1,3 +1,7 @@
 //! `trueno-ublk`: a compressed RAM disk in user space.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    trueno_ublk::commands::run()
+}

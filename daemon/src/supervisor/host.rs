@@ -1,0 +1,76 @@
+//! What this machine must have. Each lack is one clear line.
+
+use std::fs;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, bail, ensure};
+use sysfs_compat::abi::{PAGE_SIZE, Version};
+use sysfs_compat::client::Root;
+
+use crate::log::say;
+use crate::paths::Paths;
+use crate::ublk::control::ControlDevice;
+
+/// The oldest kernel that is tested.
+const OLDEST: Version = Version(6, 12);
+
+/// Checks everything that serving devices needs.
+pub(crate) fn check(paths: &Paths) -> anyhow::Result<()> {
+    ensure!(rustix::process::geteuid().is_root(), "serving block devices takes root");
+    let page_size = rustix::param::page_size() as u64;
+    ensure!(
+        page_size == PAGE_SIZE,
+        "this kernel has pages of {page_size} bytes; trueno-ublk works with {PAGE_SIZE} only"
+    );
+    let version = kernel_version()?;
+    ensure!(version >= OLDEST, "Linux {version} is too old: trueno-ublk needs {OLDEST} or later");
+    present(paths, "/dev/ublk-control", "ublk_drv", "the ublk driver (CONFIG_BLK_DEV_UBLK)")?;
+    present(paths, "/dev/fuse", "fuse", "FUSE (CONFIG_FUSE_FS)")?;
+    // It says itself what the driver lacks.
+    ControlDevice::open(paths.root())?.features()?;
+    Ok(())
+}
+
+/// Whether what is mounted here is gone with the processes that see it.
+fn is_apart(root: &Root) -> bool {
+    let namespace = |process| fs::read_link(root.join(format!("/proc/{process}/ns/mnt")));
+    match (namespace("1"), namespace("self")) {
+        (Ok(first), Ok(own)) => first != own,
+        _ => false,
+    }
+}
+
+/// Says what is not as it should be, though it works.
+pub(super) fn warn(paths: &Paths) {
+    if is_apart(paths.root()) {
+        say(
+            "warning: this is not the mount namespace of process 1: what is stored on devices is lost \
+             when the last process of this one ends",
+        );
+    }
+}
+
+/// Makes sure that a device node is there, with the help of its module if need be.
+fn present(paths: &Paths, node: &str, module: &str, what: &str) -> anyhow::Result<()> {
+    let is_there = || paths.root().join(node).exists();
+    if is_there() {
+        return Ok(());
+    }
+    let loaded = Command::new("modprobe").arg(module).stdin(Stdio::null()).output();
+    if is_there() {
+        return Ok(());
+    }
+    match loaded {
+        Ok(output) if output.status.success() => {
+            bail!("{node} is missing although module {module} is loaded")
+        }
+        _ => bail!("this kernel has no {what}: {node} is missing and modprobe {module} failed"),
+    }
+}
+
+/// The kernel that runs.
+pub(crate) fn kernel_version() -> anyhow::Result<Version> {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease");
+    let release = release.context("cannot tell the kernel's version")?;
+    Version::parse(&release).with_context(|| format!("a kernel version of another form: {release}"))
+}
