@@ -1,3 +1,7 @@
-//! `trueno-zram-generator`: sets up compressed swap at boot.
+//! See the library for everything but the entry.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    trueno_zram_generator::main(std::env::args_os())
+}
