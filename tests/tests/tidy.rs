@@ -12,7 +12,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ("trueno-zram-core", &[]),
     // The region is for the store's tests only.
     ("trueno-zram-store", &["trueno-zram-core", "trueno-zram-region"]),
-    ("trueno-zram-region", &["trueno-zram-store"]),
+    // A codec is for the region's tests only.
+    ("trueno-zram-region", &["trueno-zram-core", "trueno-zram-store"]),
     ("sysfs-compat", &[]),
     ("trueno-zram-mirror", &["sysfs-compat"]),
     (
@@ -27,8 +28,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
     ("trueno-zram-generator", &["sysfs-compat"]),
     ("trueno-zramctl", &["sysfs-compat"]),
-    ("trueno-tests", &["sysfs-compat", "trueno-zramctl"]),
-    ("xtask", &["sysfs-compat", "trueno-zramctl", "trueno-zram-core"]),
+    ("trueno-tests", &["sysfs-compat", "trueno-zram-core", "trueno-zram-mirror", "trueno-zramctl"]),
+    ("xtask", &["sysfs-compat", "trueno-zramctl", "trueno-zram-core", "trueno-zram-generator"]),
 ];
 
 /// What the command line must never link: it starts in a millisecond.
@@ -73,16 +74,32 @@ fn our_packages_depend_downwards_only() {
 
 #[test]
 fn the_command_line_stays_light() {
+    let linked = crates(&["-p", "trueno-zramctl", "-e", "normal"]);
+    for name in TOO_HEAVY {
+        assert!(!linked.contains(*name), "trueno-zramctl must not link {name}");
+    }
+}
+
+/// What comes with libublk needs libclang, and has advisories against it.
+#[test]
+fn libublk_is_compiled_for_its_feature_only() {
+    let ours = crates(&["-p", "trueno-ublk", "-e", "normal,build,dev"]);
+    let with = crates(&["-p", "trueno-ublk", "-e", "normal,build", "--features", "libublk"]);
+    for name in ["libublk", "bindgen", "bitmaps", "smol"] {
+        assert!(!ours.contains(name), "{name} is in the default build");
+        assert!(with.contains(name), "{name} does not come with libublk any more");
+    }
+}
+
+/// The names of what a build consists of.
+fn crates(arguments: &[&str]) -> BTreeSet<String> {
     let mut command = Command::new(env!("CARGO"));
-    command.args(["tree", "--offline", "-p", "trueno-zramctl", "-e", "normal", "--prefix", "none"]);
+    command.args(["tree", "--offline", "--prefix", "none"]).args(arguments);
     let output = command.current_dir(root()).output().expect("cargo runs");
-    assert!(output.status.success());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let tree = String::from_utf8(output.stdout).expect("text");
     assert!(tree.lines().count() > 3, "a tree: {tree}");
-    for line in tree.lines() {
-        let name = line.split(' ').next().unwrap_or_default();
-        assert!(!TOO_HEAVY.contains(&name), "trueno-zramctl must not link {name}");
-    }
+    tree.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
 }
 
 #[test]

@@ -6,23 +6,33 @@ use std::fs::File;
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
+use trueno_tests::differential::{self, Length};
 use trueno_tests::zram;
 
 mod beyond;
-mod differential;
+mod generator;
+mod habits;
 mod side_by_side;
 
 /// All trials: one line for each module.
 fn trials() -> Vec<Trial> {
     [
-        differential::trials(),
+        differential(),
         beyond::trials(),
+        generator::trials(),
         side_by_side::trials(),
+        habits::trials(),
         //
     ]
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// The state machine against the kernel.
+fn differential() -> Vec<Trial> {
+    let length = Length { usual: 10_000, soak: 100_000, whole: 10_000 };
+    vec![Trial::test("differential", move || Ok(differential::with_kernel(length)?))]
 }
 
 fn main() -> ExitCode {

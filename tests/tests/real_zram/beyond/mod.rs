@@ -14,6 +14,7 @@ use trueno_tests::program;
 use trueno_tests::zram::{self, RealDevice};
 
 mod busy;
+mod dressed;
 mod live;
 mod names;
 mod set_up;
@@ -27,8 +28,13 @@ pub(super) fn trials() -> Vec<Trial> {
     // Only a machine on which tests are wanted is looked at.
     let kernel = zram::obstacle().is_none().then(|| trueno_tests::kernel::probe().ok()).flatten();
     let kernel = kernel.as_ref();
-    let groups =
-        [set_up::trials(kernel), live::trials(kernel), busy::trials(), names::trials(kernel)];
+    let groups = [
+        set_up::trials(kernel),
+        live::trials(kernel),
+        busy::trials(),
+        names::trials(kernel),
+        dressed::trials(),
+    ];
     groups.into_iter().flatten().collect()
 }
 
