@@ -3,6 +3,7 @@
 mod codec;
 mod start_up;
 mod store;
+mod ublk;
 
 use std::process::ExitCode;
 
@@ -17,7 +18,8 @@ pub(crate) fn run(workspace: &Workspace, mut args: lexopt::Parser) -> anyhow::Re
         None => {
             start_up::run(workspace)?;
             codec::run(workspace, &[])?;
-            store::run(workspace, &[])
+            store::run(workspace, &[])?;
+            ublk::run(workspace, &[])
         }
         Some(lexopt::Arg::Value(name)) => match name.string()?.as_str() {
             "start-up" => match args.next()? {
@@ -26,7 +28,10 @@ pub(crate) fn run(workspace: &Workspace, mut args: lexopt::Parser) -> anyhow::Re
             },
             "codec" => codec::run(workspace, &args.raw_args()?.collect::<Vec<_>>()),
             "store" => store::run(workspace, &args.raw_args()?.collect::<Vec<_>>()),
-            other => bail!("there is no benchmark `{other}`; there are start-up, codec and store"),
+            "ublk" => ublk::run(workspace, &args.raw_args()?.collect::<Vec<_>>()),
+            other => {
+                bail!("there is no benchmark `{other}`; there are start-up, codec, store and ublk")
+            }
         },
         Some(argument) => Err(argument.unexpected().into()),
     }

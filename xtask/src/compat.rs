@@ -47,8 +47,8 @@ fn text() -> String {
          machine, and compares every errno and every byte of text; it fails when a way to fail \
          that is listed here never occurred on a kernel that has it. Debian's kernels are run in \
          virtual machines, the host's own as it is.\n\n\
-         Where kernels differ, our own devices behave like Linux 7.1, with `max_comp_streams` \
-         kept for old scripts.\n",
+         Our own devices behave like those of the kernel that runs, built without the options in \
+         the column `needs`, and with algorithms of their own.\n",
     );
     attributes(&mut text);
     changes(&mut text);
@@ -66,7 +66,32 @@ fn text() -> String {
          `trueno-zramctl` prints what util-linux zramctl prints: \
          `tests/tests/real_zram/side_by_side` runs both on the same devices and lists, as a table, \
          each known difference between releases of util-linux. What `trueno-zramctl` does \
-         differently on purpose is in its man page under DIFFERENCES FROM ZRAMCTL.\n",
+         differently on purpose is in its man page under DIFFERENCES FROM ZRAMCTL.\n\n\
+         Devices of trueno-ublk are listed behind the kernel's, and take the same options: \
+         `tests/tests/contract/ublk.rs` on made-up systems, `tests/tests/real_zram/beyond/dressed.rs` \
+         on a device of the kernel that goes by their names. A mirror that is dead or hangs costs \
+         its own devices only: `tests/tests/contract/stale.rs`.\n\n\
+         ## Devices of trueno-ublk\n\n\
+         The mirror is compared with a kernel device, the same sequences on both, in \
+         `tests/tests/real_ublk/third_way.rs`; what it does as a file system in \
+         `tests/tests/real_zram/habits`, with a table of differences. What differs on purpose, or \
+         because it cannot be had:\n\n\
+         | what | the kernel's zram | trueno-ublk |\n|---|---|---|\n\
+         | algorithms | those it was built with | `wm wmhc lz4 lz4hc zstd deflate lzo`, `wm` if none \
+         is chosen |\n\
+         | columns 2, 3, 5, 7, 8 of `mm_stat` with data | what zsmalloc makes of it | what the store \
+         makes of it |\n\
+         | a page of one word again and again that has more than 55 bits and is not four bytes twice | \
+         takes no memory | takes 32 bytes, and can fail at `mem_limit` |\n\
+         | writing beyond `mem_limit` | EIO | ENOSPC |\n\
+         | writeback, recompression, access times | by build option | not there: their files are \
+         missing |\n\
+         | size | up to what a table can be had for | up to 8 TiB, else ENOMEM |\n\
+         | `queue/stable_writes` | 1 | 0: the ublk driver cannot say it |\n\
+         | requests | of any size | of `trueno/io_size` at most, 64 KiB unless set |\n\
+         | a node that a process in another PID namespace has merely opened, before Linux 7.0 | \
+         EBUSY | is not seen if its `/proc` is not; mounts, swap, other devices on top and openers \
+         in `/proc` are |\n",
     );
     text
 }
@@ -106,12 +131,7 @@ fn refusals(info: &Info) -> String {
 
 fn held_by(info: &Info) -> String {
     let has = |&&(version, features, _): &&(Version, &[Feature], &str)| {
-        let kernel = Kernel {
-            version,
-            features: features.to_vec(),
-            keeps_max_comp_streams: false,
-            ..Kernel::newest()
-        };
+        let kernel = Kernel { version, features: features.to_vec(), ..Kernel::newest() };
         info.exists(&kernel)
     };
     let kernels: Vec<_> = TESTED.iter().filter(has).map(|(_, _, name)| *name).collect();

@@ -1,10 +1,11 @@
-//! `demo`: `trueno-zramctl` on a real device, step by step, with real data.
+//! `demo`: `trueno-zramctl` and `trueno-ublk` on real devices, step by step, with real data.
 //!
 //! Every number shown was read back from the device. The machine is put back as it was, also when a
 //! step fails.
 
 mod data;
 mod machine;
+mod served;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -22,38 +23,108 @@ const ALGORITHM: &str = "lz4";
 /// Enough to show a ratio, little enough for an emulated machine.
 const DATA_LIMIT_BYTES: u64 = 60 << 20;
 const VM_LIMIT_S: u32 = 600;
+/// In MiB.
+const VM_MEMORY: u32 = 2048;
 
-/// `cargo xtask demo [--yes]`. The VM runs the same with `--in-vm --program PATH`.
+/// `cargo xtask demo [--yes]`. The VM runs the same with `--in-vm`.
 pub(crate) fn run(workspace: &Workspace, args: lexopt::Parser) -> anyhow::Result<ExitCode> {
     let options = Options::parse(args)?;
-    if options.in_vm {
-        ensure!(tools::zram_is_offered(), "the guest's kernel has no zram");
-        let program = options.program.context("--in-vm needs --program")?;
-        show(workspace, &program)?;
+    if let Some(part) = options.in_vm {
+        let programs = options.programs.context("--in-vm needs --programs")?;
+        let programs = Programs::in_directory(&programs);
+        ensure!(part.is_offered(), "the guest's kernel has no {}", part.lacks());
+        part.show(workspace, &programs)?;
         return Ok(ExitCode::SUCCESS);
     }
 
-    let build = ["build", "--release", "-p", "trueno-zramctl"];
-    let program = workspace.build_executable(&build, "bin", "trueno-zramctl")?;
+    let build = |package| {
+        let build = ["build", "--release", "-p", package];
+        workspace.build_executable(&build, "bin", package)
+    };
+    let programs = Programs { zramctl: build("trueno-zramctl")?, ublk: build("trueno-ublk")? };
     ensure_present(tools::DEMO.to_vec(), options.yes)?;
-    if tools::is_root() && tools::zram_is_offered() {
-        show(workspace, &program)?;
-        return Ok(ExitCode::SUCCESS);
+    for part in [Part::Zramctl, Part::Ublk] {
+        println!("\n== {}", part.title());
+        if tools::is_root() && part.is_offered() {
+            part.show(workspace, &programs)?;
+        } else {
+            println!(
+                "Not root, or this kernel has no {}: this part runs in a virtual machine.",
+                part.lacks()
+            );
+            ensure_present(tools::virtual_machine(), options.yes)?;
+            let (series, memory) = (vm::DEFAULT_SERIES, VM_MEMORY);
+            let guest = Guest { series, limit_s: VM_LIMIT_S, memory, env: &[], options: &[] };
+            let mut command = guest.command(workspace, &std::env::current_exe()?);
+            command.args(["demo", "--in-vm", part.name(), "--programs"]);
+            command.arg(programs.zramctl.parent().unwrap_or(Path::new(".")));
+            process::run(&mut command)?;
+        }
     }
-    println!("Not root, or this kernel has no zram: the demonstration runs in a virtual machine.");
-    ensure_present(tools::virtual_machine(), options.yes)?;
-    let guest = Guest { series: vm::DEFAULT_SERIES, limit_s: VM_LIMIT_S, env: &[] };
-    let mut command = guest.command(workspace, &std::env::current_exe()?);
-    command.args(["demo", "--in-vm", "--program"]).arg(program);
-    process::run(&mut command)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is on show.
+struct Programs {
+    zramctl: PathBuf,
+    ublk: PathBuf,
+}
+
+impl Programs {
+    fn in_directory(directory: &Path) -> Self {
+        Self { zramctl: directory.join("trueno-zramctl"), ublk: directory.join("trueno-ublk") }
+    }
+}
+
+/// The demonstration has two parts, because a kernel may have one driver and not the other.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Zramctl,
+    Ublk,
+}
+
+impl Part {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Zramctl => "zramctl",
+            Self::Ublk => "ublk",
+        }
+    }
+
+    const fn title(self) -> &'static str {
+        match self {
+            Self::Zramctl => "trueno-zramctl: a device of the kernel's",
+            Self::Ublk => "trueno-ublk: a device of our own",
+        }
+    }
+
+    const fn lacks(self) -> &'static str {
+        match self {
+            Self::Zramctl => "zram",
+            Self::Ublk => "ublk driver",
+        }
+    }
+
+    fn is_offered(self) -> bool {
+        match self {
+            Self::Zramctl => tools::zram_is_offered(),
+            Self::Ublk => served::is_offered(),
+        }
+    }
+
+    fn show(self, workspace: &Workspace, programs: &Programs) -> anyhow::Result<()> {
+        match self {
+            Self::Zramctl => show(workspace, &programs.zramctl),
+            Self::Ublk => served::show(workspace, &programs.ublk, &programs.zramctl),
+        }
+    }
 }
 
 #[derive(Default)]
 struct Options {
     yes: bool,
-    in_vm: bool,
-    program: Option<PathBuf>,
+    in_vm: Option<Part>,
+    programs: Option<PathBuf>,
 }
 
 impl Options {
@@ -62,8 +133,12 @@ impl Options {
         while let Some(arg) = args.next()? {
             match arg {
                 lexopt::Arg::Long("yes") => options.yes = true,
-                lexopt::Arg::Long("in-vm") => options.in_vm = true,
-                lexopt::Arg::Long("program") => options.program = Some(args.value()?.into()),
+                lexopt::Arg::Long("in-vm") => {
+                    let name = args.value()?;
+                    let part = [Part::Zramctl, Part::Ublk].into_iter().find(|p| name == p.name());
+                    options.in_vm = Some(part.context("--in-vm: zramctl or ublk")?);
+                }
+                lexopt::Arg::Long("programs") => options.programs = Some(args.value()?.into()),
                 other => return Err(other.unexpected().into()),
             }
         }

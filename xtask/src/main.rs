@@ -55,7 +55,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     },
     Subcommand {
         name: "man",
-        help: "[--check]  write the man page from the program's tables",
+        help: "[--check]  write the man pages from the programs' tables",
         run: manual::run,
     },
     Subcommand {
@@ -75,7 +75,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     },
     Subcommand {
         name: "bench",
-        help: "[start-up | codec [OPTION]... | store [OPTION]...]  what docs/BENCHMARKS.md records; bare `codec` redraws its picture",
+        help: "[start-up | codec [OPTION]... | store [OPTION]... | ublk [-k SERIES]... [--clock time|instructions]... [--runs N] [--quick] [--again] [--json FILE] [PART]...]  what docs/BENCHMARKS.md records; bare `codec` redraws its picture",
         run: bench::run,
     },
     Subcommand {

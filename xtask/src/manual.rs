@@ -1,5 +1,6 @@
-//! `man`: the man page, from the program's tables and the prose of [`text`].
+//! `man`: the man pages, from the programs' tables and the prose of [`text`] and [`generator`].
 
+mod generator;
 mod page;
 mod text;
 
@@ -24,7 +25,12 @@ pub(crate) fn run(workspace: &Workspace, args: lexopt::Parser) -> anyhow::Result
 
 /// What [`run`] writes.
 pub(crate) fn files() -> Vec<File> {
-    vec![File { path: "man/trueno-zramctl.8", contents: page().into_bytes() }]
+    let file = |path, page: String| File { path, contents: page.into_bytes() };
+    vec![
+        file("man/trueno-zramctl.8", page()),
+        file("man/trueno-zram-generator.8", generator::program()),
+        file("man/trueno-zram-generator.conf.5", generator::configuration()),
+    ]
 }
 
 fn page() -> String {

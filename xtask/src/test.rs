@@ -2,8 +2,10 @@
 //!
 //! Whatever does not run is said loudly and counted as skipped; whatever runs no test has failed.
 
+mod guest;
 mod parts;
 mod table;
+mod ublk;
 
 use std::process::{Command, ExitCode};
 use std::time::Instant;
@@ -27,6 +29,8 @@ const TEST_PARTS: &[Part] = &[
     Part::HostZram,
     Part::Vm("6.12"),
     Part::Vm("7.2"),
+    Part::Ublk("6.12"),
+    Part::Ublk("7.2"),
 ];
 
 const CI_PARTS: &[Part] = &[
@@ -39,6 +43,8 @@ const CI_PARTS: &[Part] = &[
     Part::HostZram,
     Part::Vm("6.12"),
     Part::Vm("7.2"),
+    Part::Ublk("6.12"),
+    Part::Ublk("7.2"),
 ];
 
 const SOAK_PARTS: &[Part] = &[
@@ -49,6 +55,9 @@ const SOAK_PARTS: &[Part] = &[
     Part::Vm("6.12"),
     Part::Vm("6.18"),
     Part::Vm("7.2"),
+    Part::Ublk("6.12"),
+    Part::Ublk("6.18"),
+    Part::Ublk("7.2"),
 ];
 
 /// A minute for all targets together, and half an hour.
@@ -116,10 +125,17 @@ impl Options {
     }
 }
 
-/// The parts that `wanted` names; `vm` names every virtual machine.
+/// The parts that `wanted` names; `vm` names the tests of zram in every virtual machine, `ublk` those
+/// of our own devices.
 fn select(all: &[Part], wanted: &str) -> anyhow::Result<Vec<Part>> {
-    let is_wanted =
-        |part: &Part| part.name() == wanted || (wanted == "vm" && matches!(part, Part::Vm(_)));
+    let is_wanted = |part: &Part| {
+        let kind = match part {
+            Part::Vm(_) => "vm",
+            Part::Ublk(_) => "ublk",
+            _ => "",
+        };
+        part.name() == wanted || kind == wanted
+    };
     let parts: Vec<Part> = all.iter().copied().filter(is_wanted).collect();
     if parts.is_empty() {
         let names: Vec<_> = all.iter().map(|part| part.name()).collect();
@@ -193,6 +209,7 @@ mod tests {
         check("host zram", &[Part::HostZram]);
         check("vm 7.2", &[Part::Vm("7.2")]);
         check("vm", &[Part::Vm("6.12"), Part::Vm("7.2")]);
+        check("ublk", &[Part::Ublk("6.12"), Part::Ublk("7.2")]);
     }
 
     #[test]

@@ -29,6 +29,17 @@ pub(crate) const REAL_ZRAM: &[Need] = &[
     need("modprobe", "kmod", "loads the zram module"),
 ];
 
+/// What tests of compressed RAM disks of our own call beyond that, in virtual machines.
+pub(crate) const REAL_UBLK: &[Need] = &[
+    need("fio", "fio", "writes and verifies, at full queue depth too"),
+    need("mkfs.xfs", "xfsprogs", "makes a file system and checks it"),
+    need("mkfs.btrfs", "btrfs-progs", "makes a file system and checks it"),
+    need("dmsetup", "dmsetup", "holds a device as a part of another"),
+    need("blkdiscard", "util-linux", "discards pages as administrators do"),
+    need("unshare", "util-linux", "leads zramctl to our devices"),
+    need("zstd", "zstd", "unpacks the corpora"),
+];
+
 /// What the demonstration calls.
 pub(crate) const DEMO: &[Need] = &[
     need("mkfs.ext4", "e2fsprogs", "makes the file system"),

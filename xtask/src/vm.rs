@@ -17,7 +17,11 @@ pub(crate) const TIMED_OUT: i32 = 124;
 pub(crate) struct Guest<'a> {
     pub(crate) series: &'a str,
     pub(crate) limit_s: u32,
+    /// In MiB.
+    pub(crate) memory: u32,
     pub(crate) env: &'a [(&'a str, &'a str)],
+    /// More options of the runner.
+    pub(crate) options: &'a [&'a str],
 }
 
 impl Guest<'_> {
@@ -25,9 +29,11 @@ impl Guest<'_> {
     pub(crate) fn command(&self, workspace: &Workspace, program: &Path) -> Command {
         let mut command = Command::new(workspace.path("tests/vm/run"));
         command.args(["-k", self.series, "-t", &self.limit_s.to_string()]);
+        command.args(["-m", &self.memory.to_string()]);
         for (name, value) in self.env {
             command.args(["-e", &format!("{name}={value}")]);
         }
+        command.args(self.options);
         // Matters only when the target directory lies under /tmp.
         command.arg("-b").arg(workspace.target_dir());
         command.arg("--").arg(program);

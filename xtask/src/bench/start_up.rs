@@ -6,7 +6,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use sysfs_compat::client::{Device, Root, control};
+use sysfs_compat::client::{Device, Kind, Root, control};
 
 use crate::process;
 use crate::workspace::Workspace;
@@ -67,7 +67,7 @@ impl Devices {
         let root = Root::new("/");
         let mut devices = Devices(Vec::new());
         for _ in 0..DEVICES {
-            let device = control::hot_add(&root)
+            let device = control::hot_add(&root, Kind::Kernel)
                 .context("cannot make a device; bench runs as root, with the zram module")?;
             device.write("disksize", b"16M")?;
             devices.0.push(device);
@@ -80,7 +80,8 @@ impl Drop for Devices {
     fn drop(&mut self) {
         for device in &self.0 {
             let number = device.zram_number();
-            let removed = number.map(|number| control::hot_remove(device.root(), number));
+            let remove = |number| control::hot_remove(device.root(), Kind::Kernel, number);
+            let removed = number.map(remove);
             if let Some(Err(error)) = removed {
                 eprintln!("bench: {error}: {}", error.errno());
             }

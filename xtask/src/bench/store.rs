@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use anyhow::Context as _;
-use sysfs_compat::client::{Device, Root, control, patience};
+use sysfs_compat::client::{Device, Kind, Root, control, patience};
 
 use crate::process;
 use crate::workspace::Workspace;
@@ -42,7 +42,8 @@ struct Zram(Device);
 
 impl Zram {
     fn make() -> anyhow::Result<Self> {
-        let device = control::hot_add(&Root::new("/")).context("needs root and the zram module")?;
+        let device = control::hot_add(&Root::new("/"), Kind::Kernel)
+            .context("needs root and the zram module")?;
         let zram = Self(device);
         zram.0.write("comp_algorithm", b"lz4")?;
         zram.0.write("disksize", SIZE.to_string().as_bytes())?;

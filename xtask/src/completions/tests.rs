@@ -52,22 +52,27 @@ const CASES: &[(&str, &[&str], &[&str])] = &[
     ("--size=", &[], &["/dev/zram0", "--size"]),
     ("", &["/dev/zram0", "/dev/zram12"], &["zram0", "/dev/zramfoo"]),
     ("-n zr", &["zram0", "zram12"], &["/dev/zram0"]),
+    ("-r ", &["/dev/zram0", "/dev/trueno/zram3"], &["zram3", "/dev/trueno/zramfoo"]),
+    ("-r tr", &["trueno/zram3"], &["zram3", "/dev/trueno/zram3", "zram0"]),
+    ("-r /dev/trueno/zram3 /dev/t", &[], &["/dev/trueno/zram3"]),
+    ("--find --kind ", &["kernel", "ublk"], &["/dev/zram0"]),
     ("-r /dev/zram0 /dev/", &["/dev/zram12"], &["/dev/zram0"]),
     ("-r -- z", &["zram0"], &[]),
     ("--sysroot ROOT/s", &["ROOT/sys"], &["ROOT/dev"]),
 ];
 
-/// A tree with two devices, and things that look like devices.
+/// A tree with two devices of the kernel, one of trueno-ublk, and things that look like devices.
 struct Tree(PathBuf);
 
 impl Tree {
     fn new(shell: &str) -> Self {
         let name = format!("xtask-completions-{}-{shell}", std::process::id());
         let tree = Tree(std::env::temp_dir().join(name));
-        for directory in ["dev", "sys/block/zram0", "sys/block/zram12", "home"] {
+        for directory in ["dev/trueno", "sys/block/zram0", "sys/block/zram12", "home"] {
             fs::create_dir_all(tree.0.join(directory)).unwrap();
         }
-        for node in ["zram0", "zram12", "zramfoo", "zram-control"] {
+        for node in ["zram0", "zram12", "zramfoo", "zram-control", "trueno/zram3", "trueno/zramfoo"]
+        {
             fs::write(tree.0.join("dev").join(node), "").unwrap();
         }
         let algorithms =

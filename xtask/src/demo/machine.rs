@@ -155,7 +155,12 @@ pub(super) fn sync(mountpoint: &Path) -> anyhow::Result<()> {
     run("sync", &["--file-system", &mountpoint.display().to_string()])
 }
 
-fn run(program: &str, args: &[&str]) -> anyhow::Result<()> {
+/// Has everything read from the devices again.
+pub(super) fn drop_caches() -> anyhow::Result<()> {
+    fs::write("/proc/sys/vm/drop_caches", "3").context("cannot drop caches")
+}
+
+pub(super) fn run(program: &str, args: &[&str]) -> anyhow::Result<()> {
     let mut command = Command::new(program);
     command.args(args).env("PATH", tools::extend_path());
     println!("  $ {}", process::shown(&command));

@@ -41,18 +41,37 @@ fn table_text_is_a_sentence_in_three_fonts() {
     assert_eq!(line, r"With \fB\-\-reset\fR: more. \fIN\fR is 1.");
 }
 
-#[test]
-fn the_prose_has_no_characters_that_troff_replaces() {
-    let page = page();
-    let body = page.split_once(".TH").unwrap().1;
-    for character in ['~', '^', '`'] {
-        assert!(!body.contains(character), "{character}");
-    }
-    assert!(body.is_ascii());
+/// Every page.
+fn pages() -> impl Iterator<Item = String> {
+    files().into_iter().map(|file| String::from_utf8(file.contents).unwrap())
 }
 
-/// Feeds the page to a program that complains about bad ones; skipped if there is none.
+#[test]
+fn the_prose_has_no_characters_that_troff_replaces() {
+    for page in pages() {
+        let body = page.split_once(".TH").unwrap().1;
+        for character in ['~', '^', '`'] {
+            assert!(!body.contains(character), "{character}");
+        }
+        assert!(body.is_ascii());
+    }
+}
+
+#[test]
+fn every_key_has_its_item() {
+    let page = generator::configuration().replace(r"\-", "-");
+    for row in trueno_zram_generator::keys::KEYS {
+        let tag = format!(".TP\n\\fB{}\\fR = \\fI", row.name);
+        assert!(page.contains(&tag), "{tag}");
+    }
+}
+
+/// Feeds each page to a program that complains about bad ones; skipped if there is none.
 fn assert_no_complaint(program: &str, args: &[&str]) {
+    pages().for_each(|page| assert_no_complaint_about(&page, program, args));
+}
+
+fn assert_no_complaint_about(page: &str, program: &str, args: &[&str]) {
     let mut command = Command::new(program);
     command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let Ok(mut child) = command.spawn() else {
@@ -60,7 +79,7 @@ fn assert_no_complaint(program: &str, args: &[&str]) {
         std::io::stderr().write_all(line.as_bytes()).unwrap();
         return;
     };
-    child.stdin.take().unwrap().write_all(page().as_bytes()).unwrap();
+    child.stdin.take().unwrap().write_all(page.as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
     let said = [output.stdout, output.stderr].concat();
     assert!(output.status.success() && said.is_empty(), "{}", String::from_utf8_lossy(&said));

@@ -19,7 +19,7 @@ pub(super) const NAME: &str =
 
 pub(super) const SYNOPSIS: &[&str] = &[
     "`trueno-zramctl` [<option>...] [<device>]",
-    "`trueno-zramctl` [<option>...] `--find` [`--size` <SIZE>]",
+    "`trueno-zramctl` [<option>...] `--find` [`--kind` <KIND>] [`--size` <SIZE>]",
     "`trueno-zramctl` [<option>...] `--size` <SIZE> <device>",
     "`trueno-zramctl` <action>... <device>...",
     "`trueno-zramctl` `--reset` [`--force`] <device>...",
@@ -38,8 +38,12 @@ pub(super) const DESCRIPTION: &[Block] = &[
          but for what is listed under `DIFFERENCES FROM ZRAMCTL`.",
     ),
     Paragraph(
+        "trueno-ublk makes devices of the same use in a process of its own. They have the same \
+         files in another place, and everything below works on them in the same way: see `DEVICES`.",
+    ),
+    Paragraph(
         "A <device> is a path that starts with a slash, such as `/dev/zram0`, or a name below \
-         `/dev`, such as `zram0`. Without a <device> all zram devices that have been set up are \
+         `/dev`, such as `zram0`. Without a <device> all devices that have been set up are \
          shown; with one it is shown whatever its state. Showing needs no privileges, except \
          for the column `IDLE`. Everything that changes something is for root.",
     ),
@@ -54,12 +58,39 @@ pub(super) const COLUMNS: &str = "These are the columns that `--output` takes, i
 
 /// The sections between the tables and the differences.
 pub(super) const SECTIONS: &[(&str, &[Block])] = &[
+    ("DEVICES", DEVICES),
     ("SIZES", SIZES),
     ("JSON", JSON),
     ("EXIT STATUS", EXIT_STATUS),
     ("FILES", FILES),
     ("ENVIRONMENT", ENVIRONMENT),
     ("EXAMPLES", EXAMPLES),
+];
+
+const DEVICES: &[Block] = &[
+    Paragraph("There are two kinds, and each counts its devices for itself:"),
+    Item(
+        "`kernel`",
+        "The kernel's zram. A bare `zram`<N>, like `/dev/zram`<N>, always means one of these.",
+    ),
+    Item(
+        "`ublk`",
+        "Those of trueno-ublk. The block device is `/dev/ublkb`<M>, where <M> is a number of the \
+         kernel's ublk driver. The attributes are in `/run/trueno/zram`<N>, where <N> is \
+         trueno-ublk's own number, and `/dev/trueno/zram`<N> is a link to the block device. \
+         Wherever a <device> is asked for, all of these will do, and `trueno/zram`<N> for short.",
+    ),
+    Paragraph(
+        "A device of trueno-ublk has a block device only while it has a size. `--find` with \
+         `--size` prints the link if it is there when the device is ready, else `/dev/ublkb`<M>; \
+         so does the column `NAME`. `--find` alone prints the path of the link to come.",
+    ),
+    Paragraph(
+        "Devices are listed kind by kind, the kernel's first. When trueno-ublk does not run, there \
+         are none of its kind. When it has died, or does not answer for two seconds, the kernel's \
+         are listed, a line on standard error says so, and the exit status is 1; with \
+         `--kind kernel`, or when the kernel's devices are named, it is not looked for at all.",
+    ),
 ];
 
 const SIZES: &[Block] = &[
@@ -108,15 +139,20 @@ const EXIT_STATUS: &[Block] = &[
     Item(
         "`1`",
         "Anything else, wrong usage included. `--reset` goes on with the other devices when one \
-         fails, every other command stops at the first failure.",
+         fails, a list shows what can be read, every other command stops at the first failure.",
     ),
 ];
 
 const FILES: &[Block] = &[
-    Item("`/dev/zram`<N>", "The devices."),
+    Item("`/dev/zram`<N>", "The kernel's devices."),
     Item("`/sys/block/zram`<N>`/`*", "Their attributes, where they are set up and seen."),
     Item("`/sys/class/zram-control/hot_add`", "Makes a device each time it is read."),
     Item("`/sys/class/zram-control/hot_remove`", "Removes the device whose number is written."),
+    Item("`/dev/ublkb`<M>, `/dev/trueno/zram`<N>", "The devices of trueno-ublk."),
+    Item(
+        "`/run/trueno/zram`<N>`/`*, `/run/trueno/zram-control/`*",
+        "Their attributes, and what makes and removes them: the same files again.",
+    ),
     Item("`/proc/swaps`, `/proc/mounts`", "What a device is used for."),
     Item(
         "`/sys/kernel/debug/zram/zram`<N>`/block_state`",
@@ -127,7 +163,12 @@ const FILES: &[Block] = &[
 const ENVIRONMENT: &[Block] = &[
     Item(
         "`TRUENO_ZRAM_ROOT`",
-        "A directory in which `/sys`, `/proc` and `/dev` are looked for, as with `--sysroot`.",
+        "A directory in which `/sys`, `/proc`, `/dev` and `/run` are looked for, as with \
+         `--sysroot`.",
+    ),
+    Item(
+        "`TRUENO_ZRAM_KIND`",
+        "`kernel` or `ublk`: the kind of device that `--find` finds, unless `--kind` says.",
     ),
     Item("`NO_COLOR`", "Switches colour off if it is not empty. `--color` overrules it."),
     Item("`COLUMNS`", "Width of a terminal that does not know its own."),
@@ -178,6 +219,14 @@ const EXAMPLES: &[Block] = &[
         "trueno-zramctl --json | jq '[.zram[].total] | add'\n\
          trueno-zramctl --json | jq -r '.zram[] | [.name, .\"comp-ratio\"] | @tsv'",
     ),
+    Paragraph(
+        "A device of trueno-ublk, with an algorithm that the kernel lacks. `trueno/zram0` is what it \
+         is called from then on, if it is the first:",
+    ),
+    Verbatim(
+        "trueno-zramctl --find --kind ublk --size 8G --algorithm wm --mem-limit 2G\n\
+         trueno-zramctl --compact trueno/zram0",
+    ),
     Paragraph("Taking a device away, even if it is in use as swap:"),
     Verbatim("trueno-zramctl --reset --force /dev/zram0"),
 ];
@@ -215,6 +264,7 @@ pub(super) const DIFFERENCES: &[Block] = &[
          `EAGAIN`, and writes the rest if only part was taken.",
     ),
     Subsection("Showing"),
+    Bullet("Devices of trueno-ublk are listed behind those of the kernel."),
     Bullet("`--output-all` shows more columns: see below."),
     Bullet("Headings are bold on a terminal: see `--color`."),
     Bullet(
@@ -285,6 +335,6 @@ const NOTES: &[Block] = &[
 ];
 
 const SEE_ALSO: &[Block] = &[
-    Paragraph("zramctl(8), swapon(8), mkswap(8), zram-generator(8)"),
+    Paragraph("zramctl(8), trueno-ublk(8), swapon(8), mkswap(8), zram-generator(8)"),
     Paragraph("https://docs.kernel.org/admin-guide/blockdev/zram.html"),
 ];

@@ -1,21 +1,24 @@
 //! The parts of a test run, and how each is run.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 
 use crate::arm64;
 use crate::fuzz;
 use crate::process::Console;
 use crate::tally::{Counter, Tally};
+use crate::test::guest::Ended;
 use crate::tools::{self, Need};
-use crate::vm::{self, Guest};
 use crate::workspace::Workspace;
 
 /// The test target for real zram devices: `tests/tests/real_zram.rs`, without libtest's harness.
-const REAL_ZRAM: &str = "real_zram";
+pub(super) const REAL_ZRAM: &str = "real_zram";
+/// The one for compressed RAM disks of our own.
+pub(super) const REAL_UBLK: &str = "real_ublk";
 /// Without this variable that target ignores all its tests, so that `cargo test` touches no device.
 const REAL_ZRAM_CONSENT: (&str, &str) = ("TRUENO_REAL_ZRAM", "1");
 /// The comparisons with zramctl that change nothing: hundreds of processes each, and the kernel below
@@ -24,18 +27,19 @@ const LOOKS: &str = "side_by_side::look";
 /// The package of the codecs.
 const LIBRARY: &str = "trueno-zram-core";
 /// How long the store's tests go on in `soak`: operations against the model, seconds of threads
-/// against each other, processes killed, devices damaged at random.
-const STORE_SOAK: [(&str, &str); 5] = [
+/// against each other, rounds of them at the limit, processes killed, devices damaged at random.
+const STORE_SOAK: [(&str, &str); 6] = [
     ("TRUENO_MODEL_OPS", "5000000"),
     ("TRUENO_STRESS_SECONDS", "300"),
+    ("TRUENO_LIMIT_ROUNDS", "1000"),
     ("TRUENO_KILLS", "20000"),
     ("TRUENO_SEEDS", "10000"),
     ("TRUENO_SOAK", "1"),
 ];
 /// Set for the long forms.
 pub(super) const SOAK: &str = "TRUENO_SOAK";
-/// By these the tests repeat a failure; on the host they are inherited.
-const REPEAT: [&str; 2] = ["TRUENO_SEED", "TRUENO_STEPS"];
+/// What a guest of the tests on zram has, in MiB.
+const MEMORY: u32 = 2048;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
@@ -56,6 +60,8 @@ pub(super) enum Part {
     HostZram,
     /// Real zram devices under a stock kernel of that series.
     Vm(&'static str),
+    /// Compressed RAM disks of our own under a stock kernel of that series.
+    Ublk(&'static str),
     /// The codecs on AArch64, emulated.
     Arm64,
 }
@@ -71,6 +77,7 @@ impl Part {
             Self::Fuzz { .. } => "fuzz".into(),
             Self::HostZram => "host zram".into(),
             Self::Vm(series) => format!("vm {series}"),
+            Self::Ublk(series) => format!("ublk {series}"),
             Self::Arm64 => "arm64".into(),
         }
     }
@@ -82,6 +89,10 @@ impl Part {
             Self::HostZram => tools::REAL_ZRAM.to_vec(),
             Self::Arm64 => tools::ARM64.to_vec(),
             Self::Vm(_) => [tools::REAL_ZRAM.to_vec(), tools::virtual_machine()].concat(),
+            Self::Ublk(_) => {
+                let devices = [tools::REAL_ZRAM, tools::REAL_UBLK].concat();
+                [devices, tools::virtual_machine()].concat()
+            }
         }
     }
 }
@@ -95,19 +106,21 @@ pub(super) enum Outcome {
 
 /// What the parts of one run share.
 pub(super) struct Session<'a> {
-    workspace: &'a Workspace,
+    pub(super) workspace: &'a Workspace,
     pub(super) console: Console,
     /// For the tests on devices.
     pub(super) env: Vec<(&'static str, &'static str)>,
-    vm_limit_s: u32,
-    real_zram: Option<PathBuf>,
+    pub(super) vm_limit_s: u32,
+    /// Test programs that were built.
+    programs: BTreeMap<&'static str, PathBuf>,
     host_has_looked: bool,
 }
 
 impl<'a> Session<'a> {
     pub(super) fn new(workspace: &'a Workspace, console: Console, vm_limit_s: u32) -> Self {
         let env = vec![REAL_ZRAM_CONSENT];
-        Self { workspace, console, env, vm_limit_s, real_zram: None, host_has_looked: false }
+        let programs = BTreeMap::new();
+        Self { workspace, console, env, vm_limit_s, programs, host_has_looked: false }
     }
 
     pub(super) fn run(&mut self, part: Part) -> anyhow::Result<Outcome> {
@@ -123,6 +136,7 @@ impl<'a> Session<'a> {
             }
             Part::HostZram => self.host_zram(),
             Part::Vm(series) => self.vm(series),
+            Part::Ublk(series) => self.ublk(series),
             Part::Arm64 => self.arm64(),
         }
     }
@@ -151,8 +165,8 @@ impl<'a> Session<'a> {
 
     fn tests(&mut self) -> anyhow::Result<Outcome> {
         let mut command = self.workspace.cargo(["test", "--workspace", "--no-fail-fast"]);
-        command.env_remove(REAL_ZRAM_CONSENT.0);
-        let mut counter = Counter::without_target(REAL_ZRAM);
+        command.env_remove(REAL_ZRAM_CONSENT.0).env_remove(super::ublk::CONSENT.0);
+        let mut counter = Counter::without_targets(&[REAL_ZRAM, REAL_UBLK]);
         let status = self.console.run(command, |line| counter.line(line))?;
         Ok(Outcome::Counted(counter.finish(status.success())))
     }
@@ -201,7 +215,7 @@ impl<'a> Session<'a> {
         if !tools::zram_is_offered() {
             return Ok(Outcome::Skipped("this kernel has no zram".into()));
         }
-        let mut command = Command::new(self.build_real_zram()?);
+        let mut command = Command::new(self.build_tests(REAL_ZRAM)?);
         command.current_dir(self.workspace.path("tests")).env("PATH", tools::extend_path());
         command.envs(self.env.iter().copied());
         let mut counter = Counter::default();
@@ -211,39 +225,27 @@ impl<'a> Session<'a> {
     }
 
     fn vm(&mut self, series: &str) -> anyhow::Result<Outcome> {
-        let program = self.build_real_zram()?;
-        let repeated = REPEAT.map(|name| (name, std::env::var(name).ok()));
-        let repeated = repeated.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?)));
-        let env: Vec<_> = self.env.iter().copied().chain(repeated).collect();
-        let guest = Guest { series, limit_s: self.vm_limit_s, env: &env };
+        let program = self.build_tests(REAL_ZRAM)?;
         // A fresh guest has no zram module yet. Without a device that is there from the start, the
         // tests may ask for free ones.
-        let mut command = guest.command(self.workspace, Path::new("sh"));
-        command.args(["-c", "modprobe zram num_devices=0 && exec \"$0\" \"$@\""]).arg(program);
-        if self.host_has_looked && !self.env.iter().any(|(name, _)| *name == SOAK) {
-            command.args(["--skip", LOOKS]);
+        let mut command = vec![OsString::from("sh"), "-c".into()];
+        command.push("modprobe zram num_devices=0 && exec \"$0\" \"$@\"".into());
+        command.push(program.into());
+        if self.host_has_looked && !self.soaks() {
+            command.extend(["--skip", LOOKS].map(OsString::from));
         }
-        // Two runs of xtask at once must not share it.
-        let out = format!("vm-{series}-{}", std::process::id());
-        let out = self.workspace.target_dir().join(out);
-        // As cargo would: in the directory of the package.
-        command.current_dir(self.workspace.path("tests")).env("VM_OUT", &out);
         let mut counter = Counter::default();
-        let status = self.console.run(command, |line| counter.line(line))?;
-        // Without this file the status is the runner's own; the tests may use the same numbers.
-        let ended = out.join("status").exists();
-        let nothing_to_see = status.code() == Some(vm::NO_SUCH_KERNEL) && !ended;
-        if (ended && status.success()) || nothing_to_see {
-            fs::remove_dir_all(&out).with_context(|| format!("cannot remove {}", out.display()))?;
-        }
-        match status.code() {
-            _ if ended => Ok(Outcome::Counted(counter.finish(status.success()))),
-            Some(vm::NO_SUCH_KERNEL) => {
-                Ok(Outcome::Skipped(format!("the archive has no kernel of series {series}")))
-            }
-            Some(vm::TIMED_OUT) => bail!("the guest ran past {} s", self.vm_limit_s),
-            _ => bail!("the guest did not come up, or died: see {}/console", out.display()),
-        }
+        let env = self.env.clone();
+        let ended = self.in_guest(series, MEMORY, &env, &command, &mut counter)?;
+        Ok(match ended {
+            Ended::With(success) => Outcome::Counted(counter.finish(success)),
+            Ended::NoKernel(outcome) => outcome,
+        })
+    }
+
+    /// Whether these are the long forms.
+    pub(super) fn soaks(&self) -> bool {
+        self.env.iter().any(|(name, _)| *name == SOAK)
     }
 
     fn arm64(&mut self) -> anyhow::Result<Outcome> {
@@ -255,8 +257,8 @@ impl<'a> Session<'a> {
     }
 
     /// The tests on devices and the programs they start; the same build as that of `tests`.
-    fn build_real_zram(&mut self) -> anyhow::Result<PathBuf> {
-        if let Some(program) = &self.real_zram {
+    pub(super) fn build_tests(&mut self, name: &'static str) -> anyhow::Result<PathBuf> {
+        if let Some(program) = self.programs.get(name) {
             return Ok(program.clone());
         }
         let programs = self.workspace.cargo(["build", "--workspace"]);
@@ -264,7 +266,8 @@ impl<'a> Session<'a> {
             bail!("the workspace does not build");
         }
         let args = ["test", "--workspace", "--no-run"];
-        let program = self.workspace.build_executable(&args, "test", REAL_ZRAM)?;
-        Ok(self.real_zram.insert(program).clone())
+        let program = self.workspace.build_executable(&args, "test", name)?;
+        self.programs.insert(name, program.clone());
+        Ok(program)
     }
 }
