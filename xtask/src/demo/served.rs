@@ -74,6 +74,7 @@ pub(super) fn show(workspace: &Workspace, ublk: &Path, zramctl: &Path) -> anyhow
     served.call(ublk, &["reset", &name])?;
     served.device = None;
     ensure!(!node.exists(), "{name} is still there");
+    println!("  {name} does not exist any more");
     Ok(())
 }
 
