@@ -116,6 +116,7 @@ impl Pair {
             new.spare = real.spare.take();
             std::mem::replace(real, new).device.forget();
         }
+        self.pages.clear();
         Ok(())
     }
 
