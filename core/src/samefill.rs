@@ -41,16 +41,10 @@ pub fn page_same_filled(page: &Page) -> Option<u64> {
 
 /// Fills the page with `word`, as a native 64-bit store writes it.
 pub fn fill_page_word(page: &mut Page, word: u64) {
-    let bytes = word.to_ne_bytes();
-    let [first, rest @ ..] = bytes;
-    if rest == [first; 7] {
-        page.fill(first);
-    } else {
-        // Stores of sixteen bytes, which take 1.08 to 1.12 of memset's time: that is the processor's
-        // `rep stos`. No other shape of safe code is faster; lines that are copied or assigned, doubling
-        // and unrolling take 1.1 to 2.5 of it.
-        page.as_chunks_mut::<8>().0.fill(bytes);
-    }
+    // Stores of sixteen bytes, which take 0.95 to 1.12 of memset's time, which is that of `rep stos`; so
+    // a word of equal bytes is no case of its own. No other shape of safe code is faster: lines that
+    // are copied or assigned, doubling and unrolling take 1.1 to 2.5 of it.
+    page.as_chunks_mut::<8>().0.fill(word.to_ne_bytes());
 }
 
 #[cfg(test)]

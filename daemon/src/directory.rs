@@ -4,6 +4,7 @@
 //! settings    what was accepted, one `name=value` a line; the supervisor writes it
 //! dictionary  the bytes of the algorithm's dictionary, if it has one
 //! arena       the pages
+//! buffers     memory for requests under way, of which nothing outlives them
 //! ublk        the kernel's number of the device, and our mark; the worker writes it
 //! lock        flock: who holds it serves the device, who waits for it is the standby
 //! socket      where the serving worker takes requests
@@ -13,7 +14,7 @@ mod settings;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -142,7 +143,7 @@ impl Directory {
     /// What the operating system says.
     pub fn remove_pages(&self) -> anyhow::Result<()> {
         let is_ours = !self.has_foreign_arena().with_context(|| told(&self.arena()))?;
-        let names = ["ublk", "socket", "dictionary"].into_iter();
+        let names = ["ublk", "socket", "dictionary", "buffers"].into_iter();
         names.chain(is_ours.then_some("arena")).try_for_each(|name| self.remove(name))
     }
 
@@ -186,13 +187,33 @@ impl Directory {
         self.remove("ublk")
     }
 
+    /// The file that holds the queues' buffers.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says.
+    pub fn buffers(&self) -> anyhow::Result<File> {
+        self.shared("buffers")
+    }
+
+    /// Bytes of memory that the queues' buffers have.
+    #[must_use]
+    pub fn buffer_bytes(&self) -> u64 {
+        fs::metadata(self.0.join("buffers")).map_or(0, |file| file.blocks() * 512)
+    }
+
     /// The file that is locked by who serves the device.
     ///
     /// # Errors
     ///
     /// What the operating system says.
     pub fn lock(&self) -> anyhow::Result<File> {
-        let path = self.0.join("lock");
+        self.shared("lock")
+    }
+
+    /// A file that several processes open, whoever comes first.
+    fn shared(&self, name: &str) -> anyhow::Result<File> {
+        let path = self.0.join(name);
         let mut options = OpenOptions::new();
         let file = options.read(true).write(true).create(true).truncate(false).mode(0o600);
         file.open(&path).with_context(|| told(&path))

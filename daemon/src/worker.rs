@@ -45,6 +45,7 @@ use crate::directory::{Directory, Settings, Ublk};
 use crate::ublk::Bell;
 use crate::ublk::control::{self, ControlDevice};
 use crate::ublk::uapi::{DevInfo, flags};
+use armour::Work;
 use device::Taken;
 pub(crate) use device::remove_orphan;
 use grow::Grower;
@@ -172,16 +173,16 @@ impl Prepared {
         let mut control = ControlDevice::open(root)?;
         control.features()?;
         Ok(Self {
-            team: Team::prepare(&settings, ended)?,
+            team: Team::prepare(&directory, &settings, ended)?,
             directory,
             settings,
             codec,
             region: region.map(|(region, _)| region),
             control,
             growing: Arc::new(Bell::new()?),
-            grow: Some(Seat::new("grow", |grower: Grower| grower.run())?),
-            listen: Seat::new("socket", Socket::run)?,
-            work: Seat::new("jobs", |(mut bench, tray): (Workbench, Tray)| {
+            grow: Some(Seat::new("grow", Work::Chores, |grower: Grower| grower.run())?),
+            listen: Seat::new("socket", Work::Chores, Socket::run)?,
+            work: Seat::new("jobs", Work::Pages, |(mut bench, tray): (Workbench, Tray)| {
                 tray.run(|job| bench.work(job));
             })?,
         })

@@ -58,7 +58,7 @@ impl<R: Region> QueueStore<R> {
         let (shared, _, working) = self.parts();
         let damaged = |what| Error::Damaged { page, what };
         match slot.content().ok_or(damaged("its slot is damaged"))? {
-            Content::Empty => out.fill(0),
+            Content::Empty => fill_page_word(out, 0),
             Content::Same(word) => fill_page_word(out, word),
             Content::SameAt(_) => {
                 let word = working.buffer.first_chunk().map_or(0, |word| u64::from_le_bytes(*word));

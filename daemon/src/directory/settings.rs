@@ -140,6 +140,13 @@ impl Settings {
         self.io_size / PAGE
     }
 
+    /// Bytes of all queues' buffers.
+    #[must_use]
+    pub fn buffer_bytes(&self) -> u64 {
+        let each_queue = if self.user_copy { 1 } else { u64::from(self.depth) };
+        u64::from(self.queues) * each_queue * u64::from(self.io_size)
+    }
+
     /// The value of a name, as the file has it.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<String> {

@@ -54,7 +54,7 @@ fn data(noswap: &str, bytes: u64) -> io::Result<CString> {
     Ok(CString::new(format!("{noswap}size={bytes},mode=0700"))?)
 }
 
-/// Makes room for an arena of `bytes`, and what lies beside it.
+/// Makes room for an arena and buffers of `bytes`, and what lies beside them.
 pub(crate) fn resize(directory: &Path, bytes: u64) -> io::Result<()> {
     // Remounting keeps `noswap`, and refuses to be told of it where it was not there before.
     let data = data("", bytes.saturating_add(2 * SMALL))?;

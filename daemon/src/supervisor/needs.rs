@@ -10,12 +10,10 @@ use trueno_zram_store::Layout;
 
 use crate::directory::Settings;
 
-/// Bytes of the tables, and of the buffers of so many workers.
-pub(crate) fn fixed(settings: &Settings, layout: &Layout, workers: usize) -> u64 {
+/// Bytes of the tables, and of the queues' buffers, which all workers of a device share.
+pub(crate) fn fixed(settings: &Settings, layout: &Layout) -> u64 {
     let tables = layout.tables();
-    let buffers = if settings.user_copy { 1 } else { u64::from(settings.depth) };
-    let worker = u64::from(settings.queues) * buffers * u64::from(settings.io_size);
-    (tables.end - tables.start).saturating_add(worker.saturating_mul(workers as u64))
+    (tables.end - tables.start).saturating_add(settings.buffer_bytes())
 }
 
 /// Bytes that can be had without swapping: `MemAvailable` of proc_meminfo(5).
@@ -37,9 +35,9 @@ mod tests {
         assert!(tables >= 8 << 18, "eight bytes a page");
         let mut settings = Settings::new(1 << 30);
         (settings.queues, settings.depth, settings.io_size) = (63, 4096, 1 << 20);
-        assert_eq!(fixed(&settings, &layout, 2), tables + 2 * (63 << 32));
+        assert_eq!(fixed(&settings, &layout), tables + (63 << 32));
         settings.user_copy = true;
-        assert_eq!(fixed(&settings, &layout, 1), tables + (63 << 20));
+        assert_eq!(fixed(&settings, &layout), tables + (63 << 20));
     }
 
     #[test]

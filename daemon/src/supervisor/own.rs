@@ -126,7 +126,9 @@ fn state(served: &Served) -> String {
 /// Memory beside `mem_used_total`, in bytes.
 fn overhead(served: &Served) -> String {
     let store = served.statistics(|statistics| statistics.overhead()).unwrap_or_default();
-    let processes: u64 = served.workers().pids().into_iter().filter_map(private_memory).sum();
+    let own: u64 = served.workers().pids().into_iter().filter_map(private_memory).sum();
+    // What they have together.
+    let processes = own + served.directory().buffer_bytes();
     format!(
         "table {}\nheadroom {}\nbuffers {}\nprocesses {processes}\n",
         store.table, store.headroom, store.buffers

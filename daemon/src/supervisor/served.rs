@@ -95,6 +95,11 @@ impl Served {
         arena_mount::swapping(&mounts, self.path()) == Swapping::Never
     }
 
+    /// Where what outlives its processes is.
+    pub(crate) fn directory(&self) -> &Directory {
+        &self.0.directory
+    }
+
     fn path(&self) -> &Path {
         self.0.directory.path()
     }
@@ -172,7 +177,8 @@ impl Served {
     fn serve(&self, setup: &Setup) -> Result<(), CreateError> {
         let layout =
             Layout::new(setup.disksize / PAGE_SIZE, false).map_err(|_| CreateError::Table)?;
-        arena_mount::resize(self.path(), layout.region_bytes()).map_err(|error| {
+        let bytes = layout.region_bytes().saturating_add(self.settings().buffer_bytes());
+        arena_mount::resize(self.path(), bytes).map_err(|error| {
             self.say(error);
             CreateError::Table
         })?;
@@ -194,7 +200,7 @@ impl Served {
     /// Refuses what there is no memory for.
     fn check_memory(&self, layout: &Layout) -> Result<(), CreateError> {
         let settings = self.settings().clone();
-        let needed = needs::fixed(&settings, layout, own::workers(&settings));
+        let needed = needs::fixed(&settings, layout);
         match needs::available(self.root()) {
             Some(available) if needed > available => {
                 self.say(format_args!(

@@ -94,16 +94,18 @@ pub struct Ring {
 }
 
 impl Ring {
-    /// For queues of `depth` tags and requests of up to `pages` pages. `bell` is an eventfd; what is
-    /// written to it becomes an [`Event::Bell`].
+    /// For a queue of `depth` tags and requests of up to `pages` pages. `bell` is an eventfd; what is
+    /// written to it becomes an [`Event::Bell`]. libublk has buffers of its own, a process each.
     ///
     /// # Errors
     ///
     /// What the operating system says.
     pub fn new(
+        _id: u16,
         depth: u16,
         pages: usize,
         copying: Copying,
+        _buffers: &File,
         bell: BorrowedFd<'_>,
     ) -> io::Result<Self> {
         let mut ring = queue::ring(depth)?;

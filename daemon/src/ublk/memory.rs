@@ -5,7 +5,8 @@ use std::fs::File;
 use std::io;
 use std::ptr::NonNull;
 
-use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, mmap_anonymous, munmap};
+use rustix::fs::{FallocateFlags, fallocate};
+use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, munmap};
 use trueno_zram_store::{PAGE_SIZE, Page};
 
 use super::uapi::{IoDesc, MAX_QUEUE_DEPTH};
@@ -28,7 +29,9 @@ impl Drop for Mapped {
     }
 }
 
-/// Buffers of some pages each. All of their memory is there from the start.
+/// Buffers of some pages each. All of their memory is there from the start, in a file: whoever waits
+/// to take over has the same pages mapped, not as many again. Nobody but the kernel and the one that
+/// serves touches them.
 #[derive(Debug)]
 pub(super) struct Buffers {
     mapped: Mapped,
@@ -38,18 +41,22 @@ pub(super) struct Buffers {
 }
 
 impl Buffers {
-    /// `count` buffers of `pages` pages.
+    /// The `at`th lot of `count` buffers of `pages` pages in the file, which grows as needed. What is in
+    /// them was left by whoever had them before.
     ///
     /// # Errors
     ///
     /// What the operating system says.
-    pub(super) fn new(count: usize, pages: usize) -> io::Result<Self> {
+    pub(super) fn new(file: &File, at: u16, count: usize, pages: usize) -> io::Result<Self> {
         let bytes = count.checked_mul(pages).and_then(|pages| pages.checked_mul(PAGE_SIZE));
         let bytes = bytes.filter(|bytes| *bytes > 0).ok_or(io::ErrorKind::InvalidInput)?;
+        let offset = (bytes as u64).checked_mul(at.into()).ok_or(io::ErrorKind::InvalidInput)?;
+        // Never makes it shorter, whoever else does this at the same time.
+        fallocate(file, FallocateFlags::empty(), offset, bytes as u64)?;
         let protection = ProtFlags::READ | ProtFlags::WRITE;
+        let address = std::ptr::null_mut();
         // SAFETY: the kernel chooses where, so nothing that there is gets replaced.
-        let start =
-            unsafe { mmap_anonymous(std::ptr::null_mut(), bytes, protection, MapFlags::PRIVATE) }?;
+        let start = unsafe { mmap(address, bytes, protection, MapFlags::SHARED, file, offset) }?;
         let start: NonNull<u8> = NonNull::new(start.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
         let mapped = Mapped { start, bytes };
         // MAP_POPULATE does nothing under MCL_ONFAULT and does not say when it fails. A buffer without
@@ -75,8 +82,9 @@ impl Buffers {
     /// A buffer. The kernel must not be copying into it.
     #[must_use]
     pub(super) fn get(&mut self, at: usize) -> &mut [Page] {
-        // SAFETY: inside the mapping, which is of `count` times `pages` pages of initialised bytes;
-        // the kernel touches a tag's buffer only while it has the tag, which the caller rules out.
+        // SAFETY: inside the mapping, which is of `count` times `pages` pages of initialised bytes.
+        // The kernel touches a tag's buffer only while it has the tag, which the caller rules out; a
+        // process that waits has it mapped and looks away until it serves, when this one is dead.
         unsafe { std::slice::from_raw_parts_mut(self.start(at), self.pages) }
     }
 }
@@ -124,13 +132,35 @@ mod tests {
 
     #[test]
     fn buffers_lie_side_by_side_and_are_zero() {
-        let mut buffers = Buffers::new(3, 2).expect("six pages");
+        let file = memory();
+        let mut buffers = Buffers::new(&file, 0, 3, 2).expect("six pages");
         assert_eq!(buffers.address(2) - buffers.address(0), 4 * PAGE_SIZE as u64);
         assert_eq!(buffers.address(3), buffers.address(2), "nothing behind the last one");
         buffers.get(1).fill([7; PAGE_SIZE]);
         assert_eq!(buffers.get(1), [[7; PAGE_SIZE]; 2]);
         assert_eq!(buffers.get(0), [[0; PAGE_SIZE]; 2]);
         assert_eq!(buffers.get(2), [[0; PAGE_SIZE]; 2]);
-        assert!(Buffers::new(0, 2).is_err() && Buffers::new(usize::MAX, 2).is_err());
+        for count in [0, usize::MAX] {
+            assert!(Buffers::new(&file, 0, count, 2).is_err());
+        }
+    }
+
+    #[test]
+    fn each_queue_has_its_own_and_the_next_process_the_same() {
+        let file = memory();
+        let bytes = || file.metadata().expect("a file").len();
+        let mut second = Buffers::new(&file, 1, 3, 2).expect("six pages");
+        let mut first = Buffers::new(&file, 0, 3, 2).expect("six more");
+        assert_eq!(bytes(), 12 * PAGE_SIZE as u64);
+        second.get(0).fill([2; PAGE_SIZE]);
+        first.get(2).fill([1; PAGE_SIZE]);
+        let mut again = Buffers::new(&file, 1, 3, 2).expect("those there are");
+        assert_eq!(again.get(0), [[2; PAGE_SIZE]; 2]);
+        assert_eq!(bytes(), 12 * PAGE_SIZE as u64);
+    }
+
+    fn memory() -> File {
+        let file = rustix::fs::memfd_create("buffers", rustix::fs::MemfdFlags::CLOEXEC);
+        File::from(file.expect("a file in memory"))
     }
 }

@@ -175,16 +175,19 @@ impl fmt::Debug for Ring {
 }
 
 impl Ring {
-    /// For queues of `depth` tags and requests of up to `pages` pages. `bell` is an eventfd; what is
-    /// written to it becomes an [`Event::Bell`].
+    /// For queue `id`, with `depth` tags and requests of up to `pages` pages. `buffers` is a file in memory
+    /// that all queues and processes of a device share; `bell` is an eventfd: what is written to it becomes
+    /// an [`Event::Bell`].
     ///
     /// # Errors
     ///
     /// What the operating system says.
     pub fn new(
+        id: u16,
         depth: u16,
         pages: usize,
         copying: Copying,
+        buffers: &File,
         bell: BorrowedFd<'_>,
     ) -> io::Result<Self> {
         let mut ring = ring(depth)?;
@@ -193,7 +196,7 @@ impl Ring {
             Copying::Kernel => usize::from(depth),
             Copying::User => 1,
         };
-        Ok(Self { ring, buffers: Buffers::new(count, pages)?, depth, copying })
+        Ok(Self { ring, buffers: Buffers::new(buffers, id, count, pages)?, depth, copying })
     }
 
     /// A queue of `device`. The kernel gets nothing to do yet.

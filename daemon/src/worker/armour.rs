@@ -19,11 +19,21 @@ use rustix::process::{Resource, Rlimit, chdir, configure_io_flusher_behavior, se
 use rustix::thread::{UnshareFlags, disable_transparent_huge_pages, unshare_unsafe};
 use sysfs_compat::client::Root;
 
-/// A thread's stack. Codecs, of which the test below runs each, take less than half of it: `wm`, the
-/// greediest, up to 160 KiB without optimisation.
-const STACK: usize = 512 << 10;
-/// How much of it is touched: all but what the start of a thread has used already.
-const TOUCHED: usize = STACK - (64 << 10);
+/// What a thread does, which says how large its stack is: all of it is pinned.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Work {
+    /// It runs codecs.
+    Pages,
+    /// Everything else.
+    Chores,
+}
+
+/// Codecs, of which the test below runs each, take less than half of it: `wm`, the greediest, up to
+/// 160 KiB without optimisation.
+const PAGES_STACK: usize = 512 << 10;
+const CHORES_STACK: usize = 128 << 10;
+/// What the start of a thread may have used already.
+const UNTOUCHED: usize = 64 << 10;
 
 /// A piece that could not be put on, and what that means.
 #[derive(Debug)]
@@ -100,8 +110,8 @@ fn one_heap() {
         (libc::M_ARENA_MAX, 1),
         (libc::M_MMAP_THRESHOLD, 16 << 20),
         (libc::M_TRIM_THRESHOLD, i32::MAX),
-        // How much is taken from the kernel at once.
-        (libc::M_TOP_PAD, 4 << 20),
+        // How much is taken from the kernel at once, and pinned.
+        (libc::M_TOP_PAD, 1 << 20),
     ] {
         // SAFETY: changes numbers of malloc's own; no other thread is there.
         unsafe { libc::mallopt(parameter, value) };
@@ -142,17 +152,25 @@ fn mount_point(line: &str) -> Option<String> {
 }
 
 /// A thread with a small stack that is there.
-pub(crate) fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
-    Builder::new().name(name.to_owned()).stack_size(STACK).spawn(|| {
-        touch_stack();
+pub(crate) fn spawn(
+    name: &str,
+    work: Work,
+    run: impl FnOnce() + Send + 'static,
+) -> io::Result<JoinHandle<()>> {
+    let (stack, touch): (_, fn()) = match work {
+        Work::Pages => (PAGES_STACK, touch_stack::<{ PAGES_STACK - UNTOUCHED }>),
+        Work::Chores => (CHORES_STACK, touch_stack::<{ CHORES_STACK - UNTOUCHED }>),
+    };
+    Builder::new().name(name.to_owned()).stack_size(stack).spawn(move || {
+        touch();
         run();
     })
 }
 
 /// Has the kernel map it now, not in the middle of a request.
 #[inline(never)]
-fn touch_stack() {
-    let mut room = [0_u8; TOUCHED];
+fn touch_stack<const BYTES: usize>() {
+    let mut room = [0_u8; BYTES];
     std::hint::black_box(&mut room);
 }
 
@@ -209,7 +227,7 @@ mod tests {
                 assert_eq!(back, page, "{algorithm}");
             };
             // One that is too small is a signal, which ends the test.
-            let thread = Builder::new().stack_size(STACK / 2).spawn(work).expect("a thread");
+            let thread = Builder::new().stack_size(PAGES_STACK / 2).spawn(work).expect("a thread");
             thread.join().expect("it has not panicked");
         }
     }

@@ -4,7 +4,7 @@ use std::sync::mpsc::{Sender, channel};
 
 use anyhow::Context as _;
 
-use super::armour;
+use super::armour::{self, Work};
 
 /// A thread without work.
 #[derive(Debug)]
@@ -12,10 +12,14 @@ pub(crate) struct Seat<T>(Sender<T>);
 
 impl<T: Send + 'static> Seat<T> {
     /// Makes the thread.
-    pub(crate) fn new(name: &str, run: impl FnOnce(T) + Send + 'static) -> std::io::Result<Self> {
+    pub(crate) fn new(
+        name: &str,
+        work: Work,
+        run: impl FnOnce(T) + Send + 'static,
+    ) -> std::io::Result<Self> {
         let (give, given) = channel();
         // Without work it ends when the seat is dropped.
-        armour::spawn(name, move || {
+        armour::spawn(name, work, move || {
             if let Ok(work) = given.recv() {
                 run(work);
             }
@@ -36,7 +40,9 @@ mod tests {
     #[test]
     fn it_works_when_it_is_told_to() {
         let (done, is_done) = channel();
-        let seat = Seat::new("seat", move |work: u32| done.send(work + 1).expect("listening"));
+        let seat = Seat::new("seat", Work::Chores, move |work: u32| {
+            done.send(work + 1).expect("listening")
+        });
         let seat = seat.expect("a thread");
         assert!(is_done.try_recv().is_err());
         seat.take(6).expect("it waits");

@@ -10,10 +10,10 @@ use anyhow::Context as _;
 use trueno_zram_region::FileRegion;
 use trueno_zram_store::Device;
 
-use super::armour;
+use super::armour::{self, Work};
 use super::pages::{Nowhere, Stored};
 use super::serve::{Limits, Server};
-use crate::directory::Settings;
+use crate::directory::{Directory, Settings};
 use crate::ublk::queue::{Copying, Transport as _};
 use crate::ublk::{Bell, Node, Ring};
 
@@ -61,20 +61,22 @@ impl Team {
     /// A thread for each queue. `ended` is called by each of them when the device has taken all its
     /// tags back.
     pub(crate) fn prepare(
+        directory: &Directory,
         settings: &Settings,
         ended: impl Fn(anyhow::Result<()>) + Clone + Send + 'static,
     ) -> anyhow::Result<Self> {
         let (depth, io_pages) = (settings.depth, settings.io_pages());
         let copying = if settings.user_copy { Copying::User } else { Copying::Kernel };
         let pages = usize::try_from(io_pages)?;
+        let buffers = Arc::new(directory.buffers()?);
         let mut members = Vec::new();
         for id in 0..settings.queues {
             let bell = Arc::new(Bell::new()?);
             let (start, started) = channel();
             let (ready, is_ready) = channel();
-            let (own, ended) = (Arc::clone(&bell), ended.clone());
-            let thread = armour::spawn(&format!("queue-{id}"), move || {
-                let ring = Ring::new(depth, pages, copying, own.fd());
+            let (own, buffers, ended) = (Arc::clone(&bell), Arc::clone(&buffers), ended.clone());
+            let thread = armour::spawn(&format!("queue-{id}"), Work::Pages, move || {
+                let ring = Ring::new(id, depth, pages, copying, &buffers, own.fd());
                 let ring = match ring {
                     Ok(ring) => ring,
                     Err(error) => return drop(ready.send(Err(error))),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use trueno_zram_region::FileRegion;
 
-use super::armour;
+use super::armour::{self, Work};
 use crate::ublk::Bell;
 
 /// How often it looks.
@@ -26,7 +26,7 @@ impl Warm {
         let bell = Arc::new(Bell::new()?);
         let (give, region_back) = channel();
         let end = Arc::clone(&bell);
-        armour::spawn("warm", move || {
+        armour::spawn("warm", Work::Chores, move || {
             follow(&region, &end);
             give.send(region).ok();
         })?;
