@@ -259,6 +259,8 @@ fn told(path: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
+    use rustix::fs::FallocateFlags;
+
     use super::*;
     use crate::scratch::Scratch;
 
@@ -282,6 +284,20 @@ mod tests {
         assert_eq!(directory.ublk().expect("no file"), None);
         fs::write(made.join("settings"), b"\xff").expect("written");
         assert!(directory.settings().is_err());
+    }
+
+    #[test]
+    fn buffers_are_counted_while_there_are_pages() {
+        let made = Scratch::new("buffers");
+        let directory = Directory::new(&*made);
+        assert_eq!(directory.buffer_bytes(), 0);
+        let file = directory.buffers().expect("made");
+        rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, 64 << 10).expect("room");
+        // Whoever comes next does not empty it.
+        directory.buffers().expect("opened");
+        assert!(directory.buffer_bytes() >= 64 << 10);
+        directory.remove_pages().expect("removed");
+        assert_eq!(directory.buffer_bytes(), 0);
     }
 
     #[test]
