@@ -95,7 +95,10 @@ fn dependencies(work: &Path, root: &Path) -> anyhow::Result<String> {
     // It reads the name of the package from there.
     let debian = work.join("debian");
     fs::create_dir(&debian)?;
-    fs::write(debian.join("control"), "Source: trueno-zram\n\nPackage: trueno-zram\n")?;
+    fs::write(
+        debian.join("control"),
+        "Source: trueno-zram\n\nPackage: trueno-zram\nArchitecture: any\n",
+    )?;
     let programs = files().filter(|row| matches!(row.source, Source::Program(_)));
     let mut command = Command::new("dpkg-shlibdeps");
     command.arg("-O").args(programs.map(|row| root.join(row.path))).current_dir(work);

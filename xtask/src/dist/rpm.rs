@@ -37,19 +37,19 @@ pub(super) fn make(workspace: &Workspace, made: &Made, out: &Path) -> anyhow::Re
 
     let mut build = Command::new("rpmbuild");
     build.env("SOURCE_DATE_EPOCH", made.epoch.to_string());
+    // The better one is read by all distributions since 2018; the other is quick, for tests.
+    let payload = match made.profile {
+        Profile::Release => "w19.zstdio",
+        Profile::Dev => "w1.gzdio",
+    };
     for define in [
-        &format!("_topdir {}", work.display()),
-        "use_source_date_epoch_as_buildtime 1",
-        "clamp_mtime_to_source_date_epoch 1",
-        "_buildhost trueno-zram",
-        // Old enough for every distribution, quick in tests.
-        if made.profile == Profile::Dev {
-            "_binary_payload w1.gzdio"
-        } else {
-            "_binary_payload w19.zstdio"
-        },
+        format!("_topdir {}", work.display()),
+        format!("_binary_payload {payload}"),
+        "use_source_date_epoch_as_buildtime 1".to_owned(),
+        "clamp_mtime_to_source_date_epoch 1".to_owned(),
+        "_buildhost trueno-zram".to_owned(),
     ] {
-        build.args(["--define", define]);
+        build.args(["--define", &define]);
     }
     build.args(["--quiet", "-bb"]).arg(&spec);
     process::run(&mut build)?;
