@@ -104,6 +104,7 @@ pub(super) const CONTENTS: &[Row] = &[
     row(Gzip("CHANGELOG.md"), "usr/share/doc/trueno-zram/changelog.gz"),
     deb(DebianChangelog, "usr/share/doc/trueno-zram/changelog.Debian.gz"),
     deb(File("packaging/deb/copyright"), "usr/share/doc/trueno-zram/copyright"),
+    deb(File("packaging/deb/lintian-overrides"), "usr/share/lintian/overrides/trueno-zram"),
     deb(Licences, "usr/share/doc/trueno-zram/third-party-licences.gz"),
     rpm(File("LICENSE-APACHE"), "usr/share/licenses/trueno-zram/LICENSE-APACHE"),
     rpm(File("LICENSE-MIT"), "usr/share/licenses/trueno-zram/LICENSE-MIT"),

@@ -9,7 +9,7 @@ use anyhow::{Context as _, ensure};
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
 
 use super::contents::{self, Format, Row, Source};
-use super::{Made, Profile, deb};
+use super::{Made, deb};
 use crate::process;
 use crate::workspace::Workspace;
 
@@ -33,10 +33,8 @@ fn put(workspace: &Workspace, made: &Made, row: &Row, target: &Path) -> anyhow::
     match row.source {
         Source::Program(name) => {
             fs::copy(made.programs.get(name).context("it was not built")?, target)?;
-            if made.profile == Profile::Dev {
-                // cargo has done that for others. What is left is large enough.
-                process::run(Command::new("strip").arg(target))?;
-            }
+            // cargo has done most of it in one profile, and none in the other.
+            process::run(Command::new("strip").arg("--remove-section=.comment").arg(target))?;
         }
         Source::File(path) => drop(fs::copy(workspace.path(path), target)?),
         Source::Gzip(path) => compress(&fs::read(workspace.path(path))?, target)?,
