@@ -20,6 +20,7 @@ mod host;
 mod links;
 mod needs;
 mod own;
+mod process;
 mod provider;
 mod served;
 mod workers;

@@ -70,12 +70,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Served {
     /// The device whose directory is there.
     pub(crate) fn new(paths: &Paths, number: u32, settings: Settings) -> Self {
-        let directory = paths.device(number);
+        let directory = Directory::new(paths.device(number));
         Self(Arc::new(Shared {
             number,
             paths: paths.clone(),
             workers: Workers::new(&directory),
-            directory: Directory::new(directory),
+            directory,
             settings: Mutex::new(settings),
             live: Mutex::new(None),
         }))
@@ -184,15 +184,16 @@ impl Served {
                 self.go_live(id)
             }
             None => {
-                self.check_memory(&layout)?;
-                let started = self.start(setup).and_then(|id| self.go_live(id));
+                let fixed = self.check_memory(&layout)?;
+                let longest = needs::longest_start(fixed);
+                let started = self.start(setup, longest).and_then(|id| self.go_live(id));
                 started.inspect_err(|_| self.take_back())
             }
         }
     }
 
-    /// Refuses what there is no memory for.
-    fn check_memory(&self, layout: &Layout) -> Result<(), CreateError> {
+    /// Refuses what there is no memory for; how much it takes.
+    fn check_memory(&self, layout: &Layout) -> Result<u64, CreateError> {
         let settings = self.settings().clone();
         let needed = needs::fixed(&settings, layout, own::workers(&settings));
         match needs::available(self.root()) {
@@ -202,15 +203,15 @@ impl Served {
                 ));
                 Err(CreateError::Table)
             }
-            _ => Ok(()),
+            _ => Ok(needed),
         }
     }
 
-    /// Has a worker make a disk; its number.
-    fn start(&self, setup: &Setup) -> Result<u32, CreateError> {
+    /// Has a worker make a disk, within a time; its number.
+    fn start(&self, setup: &Setup, longest: Duration) -> Result<u32, CreateError> {
         self.write_down(setup).map_err(|error| CreateError::Served(self.errno(&error)))?;
         let wanted = own::workers(&self.settings());
-        self.workers().start(wanted).map_err(|failure| {
+        self.workers().start(wanted, longest).map_err(|failure| {
             self.say(failure.text);
             match failure.errno {
                 Errno::ENOMEM | Errno::ENOSPC => CreateError::Table,
@@ -282,9 +283,20 @@ impl Served {
         let mut control = ControlDevice::open(self.root())?;
         if let Some(info) = self.kernel_device(&mut control)? {
             control.stop(info.dev_id)?;
-            control.delete(info.dev_id)?;
+            self.delete(&mut control, info.dev_id)?;
         }
         worker::remove_orphan(&mut control, &self.0.directory)
+    }
+
+    /// Removes a stopped device of the kernel's.
+    fn delete(&self, control: &mut ControlDevice, id: u32) -> Result<(), control::Error> {
+        if !control.delete(id)? {
+            self.say(format_args!(
+                "some process has /dev/ublkc{id} open, and until it ends there is no other device of \
+                 that number"
+            ));
+        }
+        Ok(())
     }
 
     fn forget_pages(&self) {
@@ -328,16 +340,14 @@ impl Served {
                 break;
             }
             // A supervisor was killed, and its worker is making the disk.
-            let is_late = Instant::now() >= deadline;
-            anyhow::ensure!(
-                !is_late,
-                "a process that has {} locked makes no disk",
-                self.path().display()
-            );
+            if Instant::now() >= deadline {
+                self.say("a process that has its directory locked makes no disk, and is ended");
+                anyhow::ensure!(self.workers().end(Duration::ZERO), "it does not end");
+            }
             thread::sleep(Duration::from_millis(5));
         }
         if let Some(info) = self.kernel_device(&mut control)? {
-            control.delete(info.dev_id)?;
+            self.delete(&mut control, info.dev_id)?;
         }
         self.0.directory.remove_ublk()?;
         super::links::remove(&self.0.paths, self.0.number);
@@ -369,7 +379,7 @@ impl Backend for Served {
             }
             self.workers().end_standbys(serving);
             self.workers().end(LONGEST_END);
-            control.delete(info.dev_id).map_err(errno)?;
+            self.delete(&mut control, info.dev_id).map_err(errno)?;
         }
         self.workers().end(Duration::ZERO);
         self.forget_pages();
