@@ -52,6 +52,9 @@ struct Shared {
     workers: Workers,
     settings: Mutex<Settings>,
     live: Mutex<Option<Live>>,
+    /// For looking at the kernel's device while others change it. Whoever looks waits for nobody but
+    /// others who look at this device.
+    control: Mutex<Option<ControlDevice>>,
 }
 
 /// What there is once a device is initialised.
@@ -78,6 +81,7 @@ impl Served {
             directory,
             settings: Mutex::new(settings),
             live: Mutex::new(None),
+            control: Mutex::new(None),
         }))
     }
 
@@ -132,6 +136,18 @@ impl Served {
     /// The kernel's number of the device, once it is initialised.
     pub(crate) fn id(&self) -> Option<u32> {
         lock(&self.0.live).as_ref().map(|live| live.id)
+    }
+
+    /// What the kernel says of the device, which asks no worker; nothing where there is none. Takes as
+    /// long as the driver takes.
+    pub(crate) fn kernel_view(&self) -> Option<DevInfo> {
+        let id = self.id()?;
+        let mut kept = lock(&self.0.control);
+        let control = match kept.take() {
+            Some(control) => control,
+            None => ControlDevice::open(self.root()).ok()?,
+        };
+        kept.insert(control).info(id).ok()
     }
 
     /// Something of the statistics, which are read from the arena and ask no other process.
@@ -301,6 +317,8 @@ impl Served {
 
     fn forget_pages(&self) {
         *lock(&self.0.live) = None;
+        // While it is open the driver cannot be unloaded.
+        drop(self.0.control.try_lock().map(|mut control| control.take()));
         super::links::remove(&self.0.paths, self.0.number);
         self.settings().disksize = 0;
         let kept = self.keep();
