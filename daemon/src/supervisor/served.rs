@@ -500,8 +500,35 @@ fn read_dictionary(path: &Path) -> Result<Vec<u8>, Errno> {
 
 #[cfg(test)]
 mod tests {
+    use sysfs_compat::abi::device::Device;
+    use sysfs_compat::abi::{Attr, Kernel};
+    use trueno_zram_store::MOST_PARAMETERS;
+
     use super::*;
     use crate::scratch::Scratch;
+
+    /// However long the line was that the parameters were given with.
+    #[test]
+    fn settings_fit_into_the_arena() {
+        let directory = Scratch::new("long");
+        fs::write(directory.join("words"), "words").expect("written");
+        // As many slashes as one likes are one.
+        let path = format!("{}{}", "/".repeat(3900), directory.join("words").display());
+        let served = Served::new(&Paths::new(Root::new("/")), u32::MAX, Settings::new(0));
+        let mut device = Device::new(Kernel::newest(), served.clone());
+        let line = format!("level={} deflate.winbits={} dict={path}", i32::MIN, i32::MIN);
+        device.store(Attr::AlgorithmParams, line.as_bytes()).expect("accepted");
+        let settings = Settings {
+            disksize: u64::MAX,
+            comp_algorithm: "deflate".to_owned(),
+            algorithm_params: served.params(device.setup()),
+            mem_limit: u64::MAX,
+            ..Settings::new(0)
+        };
+        let params = &settings.algorithm_params;
+        assert!(params.contains("dict=/run/trueno-ublk/zram4294967295/dictionary"), "{params}");
+        assert!(settings.to_string().len() < MOST_PARAMETERS / 2, "{settings}");
+    }
 
     #[test]
     fn a_dictionary_is_a_file_with_something_in_it() {
