@@ -22,6 +22,15 @@ enum Found {
     ToBeAdded(Kind),
 }
 
+impl Found {
+    fn kind(&self) -> Option<Kind> {
+        match self {
+            Found::Existing(device) | Found::Added(device) => device.kind(),
+            Found::ToBeAdded(kind) => Some(*kind),
+        }
+    }
+}
+
 /// `--find`: prints the name of a free device.
 pub(crate) fn find(world: &mut World<'_>, kind: Option<Kind>, dry_run: bool) -> Result<()> {
     match find_free(world, kind, dry_run)? {
@@ -44,7 +53,7 @@ pub(crate) fn create(
         Target::Free(kind) => find_free(world, *kind, dry_run)?,
         Target::Named(name) => Found::Existing(world.device(name)?),
     };
-    let steps = steps(setup);
+    let steps = steps(setup, found.kind());
     let is_our_choice = matches!(target, Target::Free(_));
     let (mut device, added) = match found {
         Found::Existing(device) if dry_run => {
@@ -74,8 +83,11 @@ pub(crate) fn create(
 
 /// The writes in the one order that the kernel accepts: everything that shapes the device before
 /// `disksize`, which makes it; parameters behind the algorithms they are for.
-fn steps(setup: &Setup) -> Vec<Step> {
+fn steps(setup: &Setup, kind: Option<Kind>) -> Vec<Step> {
     let mut steps = vec![Step::Reset];
+    if setup.swap.is_some() && kind == Some(Kind::Ublk) {
+        steps.push(Step::CheckSwap);
+    }
     if let Some(streams) = setup.streams {
         let value = streams.to_string().into_bytes();
         steps.push(Step::WriteIfThere { attribute: "max_comp_streams", value });

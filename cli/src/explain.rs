@@ -64,6 +64,7 @@ fn what(step: &Step) -> String {
     match step {
         Step::Reset => "reset".to_owned(),
         Step::HotRemove => "remove".to_owned(),
+        Step::CheckSwap => "swap on it".to_owned(),
         Step::MakeSwap => "make swap".to_owned(),
         Step::SwapOn(_) => "switch swap on".to_owned(),
         Step::SwapOff => "switch swap off".to_owned(),
@@ -116,6 +117,11 @@ fn cause(device: &Device, step: &Step, error: &Error) -> Vec<String> {
         Step::SwapOff if errno == Errno::ENOMEM => {
             vec!["What is swapped out does not fit into memory.".to_owned()]
         }
+        Step::CheckSwap if errno == Errno::EOPNOTSUPP => vec![
+            "This kernel cannot keep its memory out of swap (noswap, Linux 6.4): it could wait for \
+             itself."
+                .to_owned(),
+        ],
         Step::MakeSwap if errno == Errno::EINVAL => {
             vec!["A swap area has 40 KiB at least and 16 TiB at most.".to_owned()]
         }

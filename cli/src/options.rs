@@ -199,7 +199,8 @@ options! {
          CONFIG_ZRAM_MULTI_COMP." => Completion::Algorithms,
     Swap SetUp ours "swap" "[PRIORITY]" "make it swap and switch that on";
         "PRIORITY is 0 to 32767; without it the kernel chooses. Discards are switched on, so that \
-         memory is free again as soon as a page is no longer needed.",
+         memory is free again as soon as a page is no longer needed. A device of trueno-ublk whose \
+         memory the kernel itself could swap out (before Linux 6.4) is refused.",
     Kind SetUp ours "kind" "KIND" "whose device to find: kernel or ublk";
         "Those of ublk are made by trueno-ublk, which has to run; see DEVICES. By default it is the \
          kernel's where the zram module is loaded, else trueno-ublk's, unless TRUENO_ZRAM_KIND says \

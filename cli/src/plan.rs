@@ -28,6 +28,8 @@ pub(crate) enum Step {
     Reset,
     /// Take the device away.
     HotRemove,
+    /// Refuse a device of trueno-ublk that could wait for itself.
+    CheckSwap,
     MakeSwap,
     SwapOn(SwapOn),
     SwapOff,
@@ -53,6 +55,7 @@ impl Step {
                 Some(number) => patience::hot_remove(device, number),
                 None => Ok(()),
             },
+            Step::CheckSwap => swap::check(device),
             Step::MakeSwap => {
                 let bytes = device.read("disksize")?.trim().parse().unwrap_or(0);
                 swap::make(device, bytes)
@@ -78,6 +81,7 @@ impl Step {
             Step::HotRemove => {
                 [b"printf %s ", &place.number[..], b" > ", &place.control, b"/hot_remove"].concat()
             }
+            Step::CheckSwap => [b"grep -qx 1 ", &place.attribute("trueno/noswap")[..]].concat(),
             Step::MakeSwap => [b"mkswap ", node].concat(),
             Step::SwapOn(SwapOn { priority: None }) => [b"swapon --discard ", node].concat(),
             Step::SwapOn(SwapOn { priority: Some(priority) }) => {

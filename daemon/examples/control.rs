@@ -48,7 +48,7 @@ fn run(arguments: &[&str]) -> anyhow::Result<()> {
         }
         ["stop", id] => Ok(open()?.stop(id.parse()?)?),
         ["try-stop", id] => Ok(open()?.try_stop(id.parse()?)?),
-        ["delete", id] => Ok(open()?.delete(id.parse()?)?),
+        ["delete", id] => Ok(open()?.delete(id.parse()?).map(drop)?),
         ["ask", path, request] => ask(path, request),
         ["probe", device, seconds] => probe(device, Duration::from_secs(seconds.parse()?)),
         _ => bail!("usage: info|stop|try-stop|delete ID, ask SOCKET REQUEST, probe DEVICE SECONDS"),

@@ -12,7 +12,7 @@
 
 mod settings;
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -235,6 +235,17 @@ impl Directory {
         }
     }
 
+    /// The processes that serve the device, or wait to: who has the lock, and who waits for it.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says.
+    pub fn lock_users(&self) -> anyhow::Result<Vec<u32>> {
+        let lock = self.lock()?.metadata()?;
+        let locks = fs::read_to_string("/proc/locks").context("/proc/locks")?;
+        Ok(users(&locks, &lock))
+    }
+
     fn optional(&self, name: &str) -> anyhow::Result<Option<Vec<u8>>> {
         let path = self.0.join(name);
         match fs::read(&path) {
@@ -252,6 +263,23 @@ impl Directory {
     }
 }
 
+/// Who has a file flocked, or waits to, of proc_locks(5):
+///
+/// ```text
+/// 1: FLOCK  ADVISORY  WRITE 317 00:2f:4 0 EOF
+/// 1: -> FLOCK  ADVISORY  WRITE 318 00:2f:4 0 EOF
+/// ```
+fn users(locks: &str, file: &Metadata) -> Vec<u32> {
+    let (major, minor) = (rustix::fs::major(file.dev()), rustix::fs::minor(file.dev()));
+    let file = format!("{major:02x}:{minor:02x}:{}", file.ino());
+    let user = |line: &str| {
+        let mut fields = line.split_ascii_whitespace().skip(1).skip_while(|field| *field == "->");
+        let (kind, pid, of) = (fields.next()?, fields.nth(2)?, fields.next()?);
+        (kind == "FLOCK" && of == file).then(|| pid.parse().ok()).flatten()
+    };
+    locks.lines().filter_map(user).collect()
+}
+
 /// Which file an error is about.
 fn told(path: &Path) -> String {
     path.display().to_string()
@@ -259,6 +287,9 @@ fn told(path: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+    use std::time::{Duration, Instant};
+
     use rustix::fs::FallocateFlags;
 
     use super::*;
@@ -310,5 +341,36 @@ mod tests {
         assert!(directory.is_locked().expect("a file"));
         drop(lock);
         assert!(!directory.is_locked().expect("a file"));
+    }
+    #[test]
+    fn who_has_the_lock_and_who_waits_for_it_is_known() {
+        let made = Scratch::new("users");
+        let directory = Directory::new(&*made);
+        assert!(directory.lock_users().expect("a file").is_empty());
+        let lock = || {
+            let mut command = Command::new("flock");
+            command.arg("--no-fork").arg(made.join("lock")).args(["sleep", "60"]);
+            command.spawn().expect("util-linux is there")
+        };
+        let wait_for = |wanted: &[u32]| {
+            let begin = Instant::now();
+            loop {
+                let users = directory.lock_users().expect("a file");
+                if users == wanted || begin.elapsed() > Duration::from_secs(20) {
+                    return users;
+                }
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        };
+        let mut first = lock();
+        let has = wait_for(&[first.id()]);
+        let mut second = lock();
+        let both = wait_for(&[first.id(), second.id()]);
+        let (one, other) = (first.id(), second.id());
+        for child in [&mut first, &mut second] {
+            child.kill().and_then(|()| child.wait()).expect("ended");
+        }
+        assert_eq!((has, both), (vec![one], vec![one, other]));
+        assert!(directory.lock_users().expect("a file").is_empty());
     }
 }

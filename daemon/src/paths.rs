@@ -1,10 +1,13 @@
 //! Where things are, below an injected root.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use rustix::fs::{Mode, OFlags};
+use rustix::process::geteuid;
 use sysfs_compat::client::Root;
 
 /// The mirror: attribute files, as sysfs has them for the kernel's zram.
@@ -37,17 +40,15 @@ impl Paths {
         self.root.join(DEVICES)
     }
 
-    /// Makes that directory. It is nobody's but root's: who can open a file in it can lock it too, and
-    /// keep the service from starting.
+    /// Makes that directory, if it is not there. It is nobody's but root's: who can open a file in it
+    /// can lock it too, and keep the service from starting.
     ///
     /// # Errors
     ///
-    /// What the operating system says.
+    /// What the operating system says; that something else is in its place.
     pub(crate) fn make_devices(&self) -> anyhow::Result<PathBuf> {
         let path = self.devices();
-        let made = fs::create_dir_all(&path)
-            .and_then(|()| fs::set_permissions(&path, Permissions::from_mode(0o700)));
-        made.with_context(|| format!("cannot make {}", path.display()))?;
+        make_private(&path).with_context(|| format!("cannot make {}", path.display()))?;
         Ok(path)
     }
 
@@ -75,8 +76,26 @@ impl Paths {
     }
 }
 
+/// A directory of our own, that others cannot look into. Not those above it.
+fn make_private(path: &Path) -> io::Result<()> {
+    match DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    // What was there may be a link to what is another's.
+    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let directory = rustix::fs::open(path, flags, Mode::empty())?;
+    if rustix::fs::fstat(&directory)?.st_uid != geteuid().as_raw() {
+        return Err(io::Error::other("another user's directory is in its place"));
+    }
+    Ok(rustix::fs::fchmod(&directory, Mode::RWXU)?)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
     use super::*;
     use crate::scratch::Scratch;
 
@@ -84,8 +103,28 @@ mod tests {
     fn the_devices_are_nobodys_but_roots() {
         let root = Scratch::new("paths");
         let paths = Paths::new(Root::new(&*root));
+        assert!(paths.make_devices().is_err(), "nothing above it is made");
         fs::create_dir_all(paths.devices()).expect("by somebody else");
-        let mode = |path: PathBuf| fs::metadata(path).expect("made").permissions().mode() & 0o777;
-        assert_eq!(mode(paths.make_devices().expect("made")), 0o700);
+        let mode = |path: &Path| fs::metadata(path).expect("made").permissions().mode() & 0o777;
+        assert_eq!(mode(&paths.make_devices().expect("made")), 0o700);
+        // Somebody has made a link of that name before us.
+        let other = root.join("other");
+        fs::rename(paths.devices(), &other).expect("moved");
+        fs::set_permissions(&other, fs::Permissions::from_mode(0o755)).expect("changed");
+        symlink(&other, paths.devices()).expect("made");
+        assert!(paths.make_devices().is_err());
+        assert_eq!(mode(&other), 0o755, "it is left alone");
+    }
+
+    #[test]
+    fn a_directory_of_another_user_is_not_taken_for_ours() {
+        let root = Scratch::new("others");
+        let paths = Paths::new(Root::new(&*root));
+        fs::create_dir_all(paths.devices()).expect("made");
+        if std::os::unix::fs::chown(paths.devices(), Some(65534), None).is_err() {
+            return; // Only root can give things away.
+        }
+        let error = paths.make_devices().expect_err("is another's");
+        assert!(format!("{error:#}").contains("another user's"), "{error:#}");
     }
 }

@@ -20,6 +20,7 @@ mod host;
 mod links;
 mod needs;
 mod own;
+mod process;
 mod provider;
 mod served;
 mod workers;
@@ -65,7 +66,6 @@ impl Supervisor {
         let numbers: Vec<String> = devices.keys().map(|number| format!("zram{number}")).collect();
         let mirror = Arc::new(Mirror::new(provider, devices));
         let at = paths.mirror();
-        fs::create_dir_all(&at).ok();
         let mounted =
             mirror.mount(&at).with_context(|| format!("cannot mount {}", at.display()))?;
         if !numbers.is_empty() {

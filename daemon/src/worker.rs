@@ -28,6 +28,7 @@ pub mod socket;
 mod team;
 mod warm;
 
+use std::ffi::CStr;
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -68,6 +69,9 @@ pub struct Options {
     pub null: bool,
 }
 
+/// What workers are called in lists of processes.
+pub(crate) const NAME: &CStr = c"trueno-ublk";
+
 /// Serves a device until it is stopped.
 ///
 /// # Errors
@@ -75,7 +79,7 @@ pub struct Options {
 /// There is no device to serve. It was told, with its errno, to whoever listens.
 pub fn run(options: &Options, root: &Root) -> anyhow::Result<()> {
     // It was started by way of /proc/self/exe, and would be called so.
-    rustix::thread::set_name(c"trueno-ublk").ok();
+    rustix::thread::set_name(NAME).ok();
     let mut ready = Ready::open(options.ready, root).context("--ready")?;
     let served = serve(options, root, &mut ready);
     if let Err(error) = &served {

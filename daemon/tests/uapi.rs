@@ -18,7 +18,6 @@ const NUMBERS: &[Number] = &[
     ("UBLK_U_CMD_GET_QUEUE_AFFINITY", Control::GetQueueAffinity.code() as u64, 0x8020_7501),
     ("UBLK_U_CMD_GET_DEV_INFO", Control::GetDevInfo.code() as u64, 0x8020_7502),
     ("UBLK_U_CMD_ADD_DEV", Control::AddDev.code() as u64, 0xc020_7504),
-    ("UBLK_U_CMD_DEL_DEV", Control::DelDev.code() as u64, 0xc020_7505),
     ("UBLK_U_CMD_START_DEV", Control::StartDev.code() as u64, 0xc020_7506),
     ("UBLK_U_CMD_STOP_DEV", Control::StopDev.code() as u64, 0xc020_7507),
     ("UBLK_U_CMD_SET_PARAMS", Control::SetParams.code() as u64, 0xc020_7508),
@@ -26,6 +25,7 @@ const NUMBERS: &[Number] = &[
     ("UBLK_U_CMD_START_USER_RECOVERY", Control::StartUserRecovery.code() as u64, 0xc020_7510),
     ("UBLK_U_CMD_END_USER_RECOVERY", Control::EndUserRecovery.code() as u64, 0xc020_7511),
     ("UBLK_U_CMD_GET_FEATURES", Control::GetFeatures.code() as u64, 0x8020_7513),
+    ("UBLK_U_CMD_DEL_DEV_ASYNC", Control::DelDevAsync.code() as u64, 0x8020_7514),
     // Linux 7.0.
     ("UBLK_U_CMD_TRY_STOP_DEV", Control::TryStopDev.code() as u64, 0xc020_7517),
     ("UBLK_U_IO_FETCH_REQ", Io::Fetch.code() as u64, 0xc010_7520),
@@ -34,7 +34,6 @@ const NUMBERS: &[Number] = &[
     ("UBLK_CMD_GET_QUEUE_AFFINITY", Control::GetQueueAffinity.code() as u64 & 0xff, 0x01),
     ("UBLK_CMD_GET_DEV_INFO", Control::GetDevInfo.code() as u64 & 0xff, 0x02),
     ("UBLK_CMD_ADD_DEV", Control::AddDev.code() as u64 & 0xff, 0x04),
-    ("UBLK_CMD_DEL_DEV", Control::DelDev.code() as u64 & 0xff, 0x05),
     ("UBLK_CMD_START_DEV", Control::StartDev.code() as u64 & 0xff, 0x06),
     ("UBLK_CMD_STOP_DEV", Control::StopDev.code() as u64 & 0xff, 0x07),
     ("UBLK_CMD_SET_PARAMS", Control::SetParams.code() as u64 & 0xff, 0x08),

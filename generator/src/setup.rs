@@ -75,6 +75,13 @@ impl Setup<'_> {
     fn configure(&self) -> anyhow::Result<()> {
         let device = self.device;
         if device.backend == Backend::Ublk {
+            if device.fs_type == "swap" && self.place.read("trueno/noswap").trim() != "1" {
+                bail!(
+                    "{}: this kernel cannot keep its memory out of swap (noswap, Linux 6.4), so swap \
+                     on it could wait for itself",
+                    self.place.name
+                );
+            }
             self.ublk();
         }
         for (priority, (name, parameters)) in device.algorithms.named.iter().enumerate() {

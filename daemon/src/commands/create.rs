@@ -144,6 +144,15 @@ fn make(paths: &Paths, wanted: &Wanted) -> anyhow::Result<Created> {
 
 fn set_up(paths: &Paths, device: &Device, wanted: &Wanted) -> anyhow::Result<Created> {
     let number = number(device)?;
+    if wanted.swap.is_some() {
+        swap::check(device).map_err(|error| match error.errno() {
+            Errno::EOPNOTSUPP => anyhow::anyhow!(
+                "this kernel cannot keep the device's memory out of swap (noswap, Linux 6.4), so swap on \
+                 it could wait for itself"
+            ),
+            _ => error.into(),
+        })?;
+    }
     for Setting { file, text, given } in &wanted.settings {
         device.write(file, text.as_bytes()).map_err(|error| refused(file, given, error.errno()))?;
     }
@@ -157,13 +166,6 @@ fn set_up(paths: &Paths, device: &Device, wanted: &Wanted) -> anyhow::Result<Cre
     let node = PathBuf::from(format!("/dev/ublkb{}", id.trim()));
     wait_for(paths, &node)?;
     if let Some(priority) = wanted.swap {
-        if device.read("trueno/noswap")?.trim() != "1" {
-            remove(paths, &device)?;
-            bail!(
-                "this kernel cannot keep a tmpfs out of swap (noswap, Linux 6.4), so swap on the device \
-                 could wait for itself; it is removed again"
-            );
-        }
         let swap_on = swap::make(&device, wanted.size).and_then(|()| swap::on(&device, priority));
         if let Err(error) = swap_on {
             remove(paths, &device)?;

@@ -1,14 +1,18 @@
 //! `/dev/trueno/zramN`: the block device by the number that its attributes have.
 
-use std::fs;
+use std::fs::{self, DirBuilder};
 use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 
 use crate::paths::Paths;
 
 /// Makes or corrects the link to the kernel's device `id`.
 pub(crate) fn make(paths: &Paths, number: u32, id: u32) -> io::Result<()> {
     let (link, target) = (paths.link(number), format!("../ublkb{id}"));
-    fs::create_dir_all(paths.links())?;
+    match DirBuilder::new().mode(0o755).create(paths.links()) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
     if fs::read_link(&link).is_ok_and(|old| old.as_os_str() == target.as_str()) {
         return Ok(());
     }

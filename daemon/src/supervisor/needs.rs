@@ -4,6 +4,7 @@
 //! takes too much would have everybody else killed first.
 
 use std::fs;
+use std::time::Duration;
 
 use sysfs_compat::client::Root;
 use trueno_zram_store::Layout;
@@ -14,6 +15,18 @@ use crate::directory::Settings;
 pub(crate) fn fixed(settings: &Settings, layout: &Layout) -> u64 {
     let tables = layout.tables();
     (tables.end - tables.start).saturating_add(settings.buffer_bytes())
+}
+
+/// What a worker's start may take without its memory: reading the program, making threads, the driver's
+/// commands, on a machine that swaps or boots. It takes a twentieth of a second in general.
+const START: Duration = Duration::from_secs(30);
+/// Bytes of memory that come in a second at least, in an emulated machine too.
+const SLOWEST: u64 = 16 << 20;
+
+/// How long a worker that makes a device with so much memory may take, before it is taken for one that
+/// stands still: 38 seconds for a device of 64 GiB, a quarter of an hour for the largest.
+pub(crate) fn longest_start(fixed: u64) -> Duration {
+    START + Duration::from_secs(fixed / SLOWEST)
 }
 
 /// Bytes that can be had without swapping: `MemAvailable` of proc_meminfo(5).
@@ -38,6 +51,17 @@ mod tests {
         assert_eq!(fixed(&settings, &layout), tables + (63 << 32));
         settings.user_copy = true;
         assert_eq!(fixed(&settings, &layout), tables + (63 << 20));
+    }
+
+    #[test]
+    fn a_large_device_may_take_longer() {
+        let limit = |disk_bytes: u64| {
+            let layout = Layout::new(disk_bytes >> 12, false).expect("a size");
+            longest_start(fixed(&Settings::new(disk_bytes), &layout, 2)).as_secs()
+        };
+        assert!((30..38).contains(&limit(1 << 30)), "a gigabyte");
+        assert!((38..60).contains(&limit(64 << 30)), "64 GiB");
+        assert!((900..1200).contains(&limit(8 << 40)), "8 TiB");
     }
 
     #[test]

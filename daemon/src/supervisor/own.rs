@@ -8,8 +8,8 @@ use trueno_zram_mirror::OwnAttribute;
 
 use super::served::Served;
 use crate::directory::{Recovery, Settings};
-use crate::ublk::control::{ControlDevice, state as state_of};
-use crate::ublk::uapi::{DevInfo, State};
+use crate::ublk::control::state as state_of;
+use crate::ublk::uapi::State;
 
 /// What is set before `disksize` is, as the algorithm; `directory/settings.rs` has what each takes.
 const SETTINGS: &[&str] = &["queues", "depth", "io_size", "user_copy", "recovery", "ublk_id"];
@@ -17,36 +17,42 @@ const SETTINGS: &[&str] = &["queues", "depth", "io_size", "user_copy", "recovery
 /// How a text is made.
 type Show = fn(&Served) -> String;
 
-/// What is only shown.
-const SHOWN: &[(&str, Show)] = &[
-    ("state", state),
-    ("worker_pid", |served| {
-        kernel_view(served).map_or(0, |info| info.ublksrv_pid.max(0)).to_string()
+/// What is only shown; the driver, which is asked for the first two, may not answer at once.
+const SHOWN: &[(OwnAttribute, Show)] = &[
+    (file("state", Mode::ReadOnly, true), state),
+    (file("worker_pid", Mode::ReadOnly, true), |served| {
+        served.kernel_view().map_or(0, |info| info.ublksrv_pid.max(0)).to_string()
     }),
-    ("worker_restarts", |served| served.workers().replaced().to_string()),
-    ("overhead", overhead),
-    ("noswap", |served| u8::from(served.is_never_swapped()).to_string()),
+    (file("worker_restarts", Mode::ReadOnly, false), |served| {
+        served.workers().replaced().to_string()
+    }),
+    (file("overhead", Mode::ReadOnly, false), overhead),
+    (file("noswap", Mode::ReadOnly, false), |served| {
+        u8::from(served.is_never_swapped()).to_string()
+    }),
 ];
 
-/// A line for each stored page, as the kernel's debugfs has it.
-pub(crate) const BLOCK_STATE: &str = "block_state";
+/// A line for each stored page, as the kernel's debugfs has it, and for root only, as there: it tells
+/// which pages of which program are alike. The whole table is looked through for it.
+pub(crate) const BLOCK_STATE: OwnAttribute = file("block_state", Mode::RootReadOnly, true);
 
-const READ_WRITE: OwnAttribute = OwnAttribute { name: "", mode: Mode::ReadWrite };
+const fn file(name: &'static str, mode: Mode, is_slow: bool) -> OwnAttribute {
+    OwnAttribute { name, mode, is_slow }
+}
 
 /// The files, for the mirror.
 pub(crate) const FILES: &[OwnAttribute] = &files();
 
 #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
 const fn files() -> [OwnAttribute; SETTINGS.len() + SHOWN.len() + 1] {
-    let mut files = [READ_WRITE; SETTINGS.len() + SHOWN.len() + 1];
+    let mut files = [BLOCK_STATE; SETTINGS.len() + SHOWN.len() + 1];
     let mut at = 0;
-    while at < files.len() {
-        let (name, mode) = match at.checked_sub(SETTINGS.len()) {
-            None => (SETTINGS[at], Mode::ReadWrite),
-            Some(shown) if shown < SHOWN.len() => (SHOWN[shown].0, Mode::ReadOnly),
-            Some(_) => (BLOCK_STATE, Mode::ReadOnly),
-        };
-        files[at] = OwnAttribute { name, mode };
+    while at < SETTINGS.len() {
+        files[at] = file(SETTINGS[at], Mode::ReadWrite, false);
+        at += 1;
+    }
+    while at < SETTINGS.len() + SHOWN.len() {
+        files[at] = SHOWN[at - SETTINGS.len()].0;
         at += 1;
     }
     files
@@ -54,7 +60,7 @@ const fn files() -> [OwnAttribute; SETTINGS.len() + SHOWN.len() + 1] {
 
 /// The text of a file.
 pub(crate) fn show(served: &Served, name: &str) -> Result<Vec<u8>, Errno> {
-    let shown = SHOWN.iter().find(|(known, _)| *known == name);
+    let shown = SHOWN.iter().find(|(file, _)| file.name == name);
     let mut text = match shown {
         Some((_, show)) => show(served),
         None => setting(served, name).ok_or(Errno::ENOENT)?,
@@ -106,16 +112,11 @@ pub(crate) fn workers(settings: &Settings) -> usize {
     }
 }
 
-/// What the kernel says of the device, which asks no worker.
-fn kernel_view(served: &Served) -> Option<DevInfo> {
-    ControlDevice::open(served.root()).ok()?.info(served.id()?).ok()
-}
-
 fn state(served: &Served) -> String {
     if served.id().is_none() {
         return "none".to_owned();
     }
-    match kernel_view(served).map(|info| state_of(&info)) {
+    match served.kernel_view().map(|info| state_of(&info)) {
         Some(State::Live) => "live",
         Some(State::Quiesced) => "recovering",
         Some(_) | None => "dead",
@@ -173,6 +174,15 @@ mod tests {
         let names: std::collections::BTreeSet<_> = FILES.iter().map(|file| file.name).collect();
         assert_eq!(names.len(), FILES.len());
         assert!(!names.contains(""));
+    }
+
+    #[test]
+    fn who_may_read_what_and_who_waits_for_it() {
+        let file = |name: &str| FILES.iter().find(|file| file.name == name).expect("a file");
+        assert_eq!((file("block_state").mode.bits(), file("block_state").is_slow), (0o400, true));
+        assert_eq!((file("state").mode.bits(), file("state").is_slow), (0o444, true));
+        assert_eq!((file("noswap").mode.bits(), file("noswap").is_slow), (0o444, false));
+        assert_eq!((file("queues").mode.bits(), file("queues").is_slow), (0o644, false));
     }
 
     #[test]

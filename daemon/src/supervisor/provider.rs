@@ -74,7 +74,7 @@ impl Provider for Devices {
         name: &str,
         cursor: u64,
     ) -> Result<Piece, Errno> {
-        if name != own::BLOCK_STATE {
+        if name != own::BLOCK_STATE.name {
             return Ok(Piece { text: self.show_own(number, device, name)?, next: None });
         }
         // As the kernel answers for a device without pages.

@@ -52,6 +52,9 @@ struct Shared {
     workers: Workers,
     settings: Mutex<Settings>,
     live: Mutex<Option<Live>>,
+    /// For looking at the kernel's device while others change it. Whoever looks waits for nobody but
+    /// others who look at this device.
+    control: Mutex<Option<ControlDevice>>,
 }
 
 /// What there is once a device is initialised.
@@ -70,14 +73,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Served {
     /// The device whose directory is there.
     pub(crate) fn new(paths: &Paths, number: u32, settings: Settings) -> Self {
-        let directory = paths.device(number);
+        let directory = Directory::new(paths.device(number));
         Self(Arc::new(Shared {
             number,
             paths: paths.clone(),
             workers: Workers::new(&directory),
-            directory: Directory::new(directory),
+            directory,
             settings: Mutex::new(settings),
             live: Mutex::new(None),
+            control: Mutex::new(None),
         }))
     }
 
@@ -139,6 +143,18 @@ impl Served {
         lock(&self.0.live).as_ref().map(|live| live.id)
     }
 
+    /// What the kernel says of the device, which asks no worker; nothing where there is none. Takes as
+    /// long as the driver takes.
+    pub(crate) fn kernel_view(&self) -> Option<DevInfo> {
+        let id = self.id()?;
+        let mut kept = lock(&self.0.control);
+        let control = match kept.take() {
+            Some(control) => control,
+            None => ControlDevice::open(self.root()).ok()?,
+        };
+        kept.insert(control).info(id).ok()
+    }
+
     /// Something of the statistics, which are read from the arena and ask no other process.
     pub(crate) fn statistics<T>(&self, of: impl FnOnce(Statistics<'_>) -> T) -> Option<T> {
         let live = lock(&self.0.live).clone()?;
@@ -190,15 +206,16 @@ impl Served {
                 self.go_live(id)
             }
             None => {
-                self.check_memory(&layout)?;
-                let started = self.start(setup).and_then(|id| self.go_live(id));
+                let fixed = self.check_memory(&layout)?;
+                let longest = needs::longest_start(fixed);
+                let started = self.start(setup, longest).and_then(|id| self.go_live(id));
                 started.inspect_err(|_| self.take_back())
             }
         }
     }
 
-    /// Refuses what there is no memory for.
-    fn check_memory(&self, layout: &Layout) -> Result<(), CreateError> {
+    /// Refuses what there is no memory for; how much it takes.
+    fn check_memory(&self, layout: &Layout) -> Result<u64, CreateError> {
         let settings = self.settings().clone();
         let needed = needs::fixed(&settings, layout);
         match needs::available(self.root()) {
@@ -208,15 +225,15 @@ impl Served {
                 ));
                 Err(CreateError::Table)
             }
-            _ => Ok(()),
+            _ => Ok(needed),
         }
     }
 
-    /// Has a worker make a disk; its number.
-    fn start(&self, setup: &Setup) -> Result<u32, CreateError> {
+    /// Has a worker make a disk, within a time; its number.
+    fn start(&self, setup: &Setup, longest: Duration) -> Result<u32, CreateError> {
         self.write_down(setup).map_err(|error| CreateError::Served(self.errno(&error)))?;
         let wanted = own::workers(&self.settings());
-        self.workers().start(wanted).map_err(|failure| {
+        self.workers().start(wanted, longest).map_err(|failure| {
             self.say(failure.text);
             match failure.errno {
                 Errno::ENOMEM | Errno::ENOSPC => CreateError::Table,
@@ -288,13 +305,26 @@ impl Served {
         let mut control = ControlDevice::open(self.root())?;
         if let Some(info) = self.kernel_device(&mut control)? {
             control.stop(info.dev_id)?;
-            control.delete(info.dev_id)?;
+            self.delete(&mut control, info.dev_id)?;
         }
         worker::remove_orphan(&mut control, &self.0.directory)
     }
 
+    /// Removes a stopped device of the kernel's.
+    fn delete(&self, control: &mut ControlDevice, id: u32) -> Result<(), control::Error> {
+        if !control.delete(id)? {
+            self.say(format_args!(
+                "some process has /dev/ublkc{id} open, and until it ends there is no other device of \
+                 that number"
+            ));
+        }
+        Ok(())
+    }
+
     fn forget_pages(&self) {
         *lock(&self.0.live) = None;
+        // While it is open the driver cannot be unloaded.
+        drop(self.0.control.try_lock().map(|mut control| control.take()));
         super::links::remove(&self.0.paths, self.0.number);
         self.settings().disksize = 0;
         let kept = self.keep();
@@ -334,16 +364,14 @@ impl Served {
                 break;
             }
             // A supervisor was killed, and its worker is making the disk.
-            let is_late = Instant::now() >= deadline;
-            anyhow::ensure!(
-                !is_late,
-                "a process that has {} locked makes no disk",
-                self.path().display()
-            );
+            if Instant::now() >= deadline {
+                self.say("a process that has its directory locked makes no disk, and is ended");
+                anyhow::ensure!(self.workers().end(Duration::ZERO), "it does not end");
+            }
             thread::sleep(Duration::from_millis(5));
         }
         if let Some(info) = self.kernel_device(&mut control)? {
-            control.delete(info.dev_id)?;
+            self.delete(&mut control, info.dev_id)?;
         }
         self.0.directory.remove_ublk()?;
         super::links::remove(&self.0.paths, self.0.number);
@@ -375,7 +403,7 @@ impl Backend for Served {
             }
             self.workers().end_standbys(serving);
             self.workers().end(LONGEST_END);
-            control.delete(info.dev_id).map_err(errno)?;
+            self.delete(&mut control, info.dev_id).map_err(errno)?;
         }
         self.workers().end(Duration::ZERO);
         self.forget_pages();
@@ -478,8 +506,35 @@ fn read_dictionary(path: &Path) -> Result<Vec<u8>, Errno> {
 
 #[cfg(test)]
 mod tests {
+    use sysfs_compat::abi::device::Device;
+    use sysfs_compat::abi::{Attr, Kernel};
+    use trueno_zram_store::MOST_PARAMETERS;
+
     use super::*;
     use crate::scratch::Scratch;
+
+    /// However long the line was that the parameters were given with.
+    #[test]
+    fn settings_fit_into_the_arena() {
+        let directory = Scratch::new("long");
+        fs::write(directory.join("words"), "words").expect("written");
+        // As many slashes as one likes are one.
+        let path = format!("{}{}", "/".repeat(3900), directory.join("words").display());
+        let served = Served::new(&Paths::new(Root::new("/")), u32::MAX, Settings::new(0));
+        let mut device = Device::new(Kernel::newest(), served.clone());
+        let line = format!("level={} deflate.winbits={} dict={path}", i32::MIN, i32::MIN);
+        device.store(Attr::AlgorithmParams, line.as_bytes()).expect("accepted");
+        let settings = Settings {
+            disksize: u64::MAX,
+            comp_algorithm: "deflate".to_owned(),
+            algorithm_params: served.params(device.setup()),
+            mem_limit: u64::MAX,
+            ..Settings::new(0)
+        };
+        let params = &settings.algorithm_params;
+        assert!(params.contains("dict=/run/trueno-ublk/zram4294967295/dictionary"), "{params}");
+        assert!(settings.to_string().len() < MOST_PARAMETERS / 2, "{settings}");
+    }
 
     #[test]
     fn a_dictionary_is_a_file_with_something_in_it() {

@@ -2,130 +2,123 @@
 //!
 //! The first to get the lock in the device's directory serves; the others wait for it, ready to take
 //! over. This file only sees to it that there are as many as wanted: when one ends, another is
-//! started. It survives this process that its workers are not our children: their numbers are kept
-//! in the device's directory.
+//! started. Those that are not our children, because an earlier supervisor has started them, are found
+//! by the lock.
 
 use std::fs;
-use std::io::{self, BufRead as _, BufReader};
-use std::os::fd::OwnedFd;
-use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::thread::{self, Builder};
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use sysfs_compat::abi::Errno;
 
+use super::process::{Failure, FirstLine, Greeting, Process, spawn};
+use crate::directory::Directory;
 use crate::log::say;
+use crate::worker;
 
-/// In a device's directory: `PID START_TIME` lines.
-const FILE: &str = "workers";
 /// A worker that cannot start is tried again after this, and twice as long each time, up to the
 /// second.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// A worker that ran for so long was no failed start.
 const GOOD_RUN: Duration = Duration::from_secs(5);
-
-/// Why a device could not be made.
-#[derive(Debug)]
-pub(crate) struct Failure {
-    pub(crate) errno: Errno,
-    pub(crate) text: String,
-}
-
-impl Failure {
-    fn of(error: &io::Error, what: &str) -> Self {
-        Self { errno: Errno::from(error), text: format!("{what}: {error}") }
-    }
-}
+/// How long the kernel may take to let go of a process that was killed: it frees buffers of gigabytes.
+/// One that takes longer waits for something in the kernel, for which nothing bounds the time.
+const LONGEST_DEATH: Duration = Duration::from_secs(10);
 
 /// The workers of one device.
 #[derive(Clone, Debug)]
 pub(crate) struct Workers {
-    directory: PathBuf,
+    directory: Directory,
     state: Arc<Mutex<State>>,
-    /// Held while workers are started.
+    /// Held while workers are started, or looked for.
     filling: Arc<Mutex<()>>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     wanted: usize,
-    running: Vec<Running>,
+    running: Vec<Process>,
     /// Until one has run for a while.
     pause: Duration,
     /// How often a worker was started in place of one that ended.
     replaced: u64,
 }
 
-/// A process, and how to tell it from a later one of the same number.
-#[derive(Debug)]
-struct Running {
-    pid: u32,
-    start_time: u64,
-    handle: OwnedFd,
-}
-
-/// What a worker says first.
-#[derive(Debug, PartialEq, Eq)]
-enum Greeting {
-    /// It serves the kernel's device of this number.
-    Ready(u32),
-    /// Another one serves.
-    Standby,
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Workers {
-    pub(crate) fn new(directory: &Path) -> Self {
-        Self { directory: directory.to_owned(), state: Arc::default(), filling: Arc::default() }
+    pub(crate) fn new(directory: &Directory) -> Self {
+        let (state, filling) = Default::default();
+        Self { directory: directory.clone(), state, filling }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
-    /// Takes note of those that an earlier supervisor has started and that still run.
+    fn path(&self) -> impl std::fmt::Display {
+        self.directory.path().display()
+    }
+
+    /// Takes note of those that serve the device, or wait to, and were started by an earlier
+    /// supervisor.
     pub(crate) fn adopt(&self) {
-        let text = fs::read_to_string(self.directory.join(FILE)).unwrap_or_default();
-        for line in text.lines() {
-            let Some((pid, start)) = line.split_once(' ') else { continue };
-            let (Ok(pid), Ok(start_time)) = (pid.parse(), start.parse()) else { continue };
-            // The handle first: it stays with the process that had the number at that time.
-            let Some(handle) = handle_of(pid) else { continue };
-            if start_time_of(pid) == Some(start_time) {
-                self.watch(Running { pid, start_time, handle }, None);
+        let _filling = lock(&self.filling);
+        self.find_others();
+    }
+
+    fn find_others(&self) {
+        let find = || {
+            self.directory.lock_users().unwrap_or_else(|error| {
+                say(format_args!("cannot tell who serves {}: {error:#}", self.path()));
+                Vec::new()
+            })
+        };
+        let is_known = |pid: u32| self.pids().contains(&pid) || pid == std::process::id();
+        for pid in find().into_iter().filter(|pid| !is_known(*pid)) {
+            let Ok(process) = Process::of(pid) else { continue };
+            // Once more: the number may have become another one's before there was a handle.
+            if is_worker(pid)
+                && find().contains(&pid)
+                && let Err(error) = self.watch(process)
+            {
+                say(format_args!("cannot watch worker {pid}: {error}"));
             }
         }
     }
 
-    /// Keeps `wanted` workers running. Waits until the first serves the device, and returns the
-    /// kernel's number of it.
+    /// Keeps `wanted` workers running. Waits until the first serves the device, but not for longer than
+    /// this, and returns the kernel's number of it.
     ///
     /// # Errors
     ///
-    /// What the worker says; none runs then.
-    pub(crate) fn start(&self, wanted: usize) -> Result<u32, Failure> {
-        let (mut child, greeting) =
-            self.spawn().map_err(|error| Failure::of(&error, "cannot start a worker"))?;
-        let id = match greeting.wait() {
-            Ok(Greeting::Ready(id)) => Ok(id),
+    /// What the worker says, or that it says nothing (`ETIMEDOUT`); none runs then.
+    pub(crate) fn start(&self, wanted: usize, at_most: Duration) -> Result<u32, Failure> {
+        let started = {
+            let _filling = lock(&self.filling);
+            self.add()
+        };
+        let (process, line) =
+            started.map_err(|error| Failure::of(&error, "cannot start a worker"))?;
+        let failure = match line.hear(Some(at_most)) {
+            Ok(Greeting::Ready(id)) => {
+                self.want(wanted);
+                return Ok(id);
+            }
             Ok(Greeting::Standby) => {
                 let text = "another process serves the device already".to_owned();
-                Err(Failure { errno: Errno::EBUSY, text })
+                Failure { errno: Errno::EBUSY, text }
             }
-            Err(failure) => Err(failure),
+            Err(failure) => failure,
         };
-        if id.is_ok() {
-            self.note(child);
-            self.want(wanted);
-        } else {
-            child.kill().and_then(|()| child.wait()).ok();
-        }
-        id
+        process.kill();
+        process.wait(Some(LONGEST_DEATH)).ok();
+        Err(failure)
     }
 
     /// Keeps so many running from now on, without waiting for them.
@@ -136,7 +129,7 @@ impl Workers {
 
     /// Process numbers, the one that was started first in front.
     pub(crate) fn pids(&self) -> Vec<u32> {
-        self.state().running.iter().map(|running| running.pid).collect()
+        self.state().running.iter().map(|process| process.pid).collect()
     }
 
     /// How often a worker had to be replaced.
@@ -144,17 +137,33 @@ impl Workers {
         self.state().replaced
     }
 
-    /// Waits until all have ended, and ends those that have not by then.
-    pub(crate) fn end(&self, patience: Duration) {
-        let deadline = Instant::now() + patience;
+    /// Waits until all have ended, those too that nobody knew of, and ends those that have not by then.
+    /// Says which of them goes on even so, because the kernel does not let it go; whether none does.
+    pub(crate) fn end(&self, patience: Duration) -> bool {
         self.state().wanted = 0;
         // What is being started now is seen to start, and ends with the others.
-        drop(self.filling.lock().unwrap_or_else(PoisonError::into_inner));
-        while !self.state().running.is_empty() {
+        let _filling = lock(&self.filling);
+        self.find_others();
+        if self.have_ended(patience) {
+            return true;
+        }
+        self.state().running.iter().for_each(Process::kill);
+        let have_ended = self.have_ended(LONGEST_DEATH);
+        if !have_ended {
+            let pids = self.pids();
+            say(format_args!("{}: killed, and still there: processes {pids:?}", self.path()));
+        }
+        have_ended
+    }
+
+    fn have_ended(&self, patience: Duration) -> bool {
+        let deadline = Instant::now() + patience;
+        loop {
+            if self.state().running.is_empty() {
+                return true;
+            }
             if Instant::now() >= deadline {
-                for running in &self.state().running {
-                    pidfd_send_signal(&running.handle, Signal::KILL).ok();
-                }
+                return false;
             }
             thread::sleep(Duration::from_millis(2));
         }
@@ -162,21 +171,16 @@ impl Workers {
 
     /// Ends all but the one that serves.
     pub(crate) fn end_standbys(&self, serving: u32) {
-        for running in self.state().running.iter().filter(|running| running.pid != serving) {
-            pidfd_send_signal(&running.handle, Signal::KILL).ok();
-        }
+        self.state().running.iter().filter(|one| one.pid != serving).for_each(Process::kill);
     }
 
     fn fill(&self) {
         // One after the other, or each would find the same ones missing.
-        let _filling = self.filling.lock().unwrap_or_else(PoisonError::into_inner);
+        let _filling = lock(&self.filling);
         while self.is_one_missing() {
-            match self.spawn() {
-                Ok((child, greeting)) => {
-                    self.note(child);
-                    // Nobody waits for it, so its failure is told here.
-                    thread::spawn(move || greeting.wait().map_err(|failure| say(failure.text)));
-                }
+            match self.add() {
+                // Without a thread nobody hears what it says. That it ends is seen all the same.
+                Ok((_, line)) => drop(spawn_thread("first-line", || tell(line))),
                 Err(error) => {
                     say(format_args!("cannot start a worker: {error}"));
                     return self.retry();
@@ -197,158 +201,76 @@ impl Workers {
             state.pause
         };
         let workers = self.clone();
-        thread::spawn(move || {
+        let waiting = spawn_thread("retry", move || {
             thread::sleep(pause);
             workers.fill();
         });
+        if let Err(error) = waiting {
+            say(format_args!("{}: a worker is missing, and stays so: {error}", self.path()));
+        }
     }
 
-    fn spawn(&self) -> io::Result<(Child, Waiting)> {
-        let mut command = Command::new("/proc/self/exe");
-        command.arg0("trueno-ublk").args(["worker", "--ready", "1", "--directory"]);
-        command.arg(&self.directory).stdin(Stdio::null()).stdout(Stdio::piped());
-        // What the terminal sends to us is not for those who serve.
-        let mut child = command.process_group(0).current_dir("/").spawn()?;
-        let stdout = child.stdout.take();
-        Ok((child, Waiting { stdout: stdout.map(BufReader::new) }))
-    }
-
-    fn note(&self, mut child: Child) {
-        let pid = child.id();
-        // Until it is waited for, the number is its own, even if it has ended already.
-        match (handle_of(pid), start_time_of(pid)) {
-            (Some(handle), Some(start_time)) => {
-                self.watch(Running { pid, start_time, handle }, Some(child));
+    /// Starts one.
+    fn add(&self) -> io::Result<(Process, FirstLine)> {
+        let (process, line) = spawn(self.directory.path())?;
+        match process.try_clone().and_then(|clone| self.watch(clone)) {
+            Ok(()) => Ok((process, line)),
+            Err(error) => {
+                process.kill();
+                process.reap();
+                Err(error)
             }
-            // It has ended; or it cannot be watched now, and another one takes its place.
-            _ => drop(child.kill().and_then(|()| child.wait())),
         }
     }
 
     /// Waits for its end on a thread of its own.
-    fn watch(&self, running: Running, child: Option<Child>) {
-        let Ok(handle) = running.handle.try_clone() else { return };
-        let (pid, since) = (running.pid, Instant::now());
-        self.state().running.push(running);
-        self.save();
+    fn watch(&self, process: Process) -> io::Result<()> {
+        let (pid, since) = (process.pid, Instant::now());
+        let watched = process.try_clone()?;
+        self.state().running.push(process);
         let workers = self.clone();
-        thread::spawn(move || {
-            wait_for_end(&handle);
-            // So that no process is left that nobody has asked for its end.
-            let status = child.and_then(|mut child| child.wait().ok());
-            workers.ended(pid, since.elapsed(), status);
+        let watching = spawn_thread("watch", move || {
+            while watched.wait(None).is_err() {
+                // No memory for a moment.
+                thread::sleep(LONGEST_PAUSE);
+            }
+            workers.ended(pid, since.elapsed(), watched.reap());
         });
+        watching.inspect_err(|_| self.state().running.retain(|process| process.pid != pid))
     }
 
-    fn ended(&self, pid: u32, run: Duration, status: Option<std::process::ExitStatus>) {
+    fn ended(&self, pid: u32, run: Duration, how: Option<String>) {
         {
             let mut state = self.state();
-            state.running.retain(|running| running.pid != pid);
+            state.running.retain(|process| process.pid != pid);
             if run >= GOOD_RUN {
                 state.pause = Duration::ZERO;
             }
         }
-        self.save();
         if !self.is_one_missing() {
             return;
         }
-        let how = status.map_or_else(String::new, |status| format!(": {status}"));
-        say(format_args!("{}: worker {pid} has ended{how}", self.directory.display()));
+        let how = how.map_or_else(String::new, |how| format!(": {how}"));
+        say(format_args!("{}: worker {pid} has ended{how}", self.path()));
         self.state().replaced += 1;
         if run < GOOD_RUN { self.retry() } else { self.fill() }
     }
+}
 
-    fn save(&self) {
-        let state = self.state();
-        let lines = state.running.iter().map(|r| format!("{} {}\n", r.pid, r.start_time));
-        let new = self.directory.join("workers.new");
-        let saved = fs::write(&new, lines.collect::<String>())
-            .and_then(|()| fs::rename(&new, self.directory.join(FILE)));
-        // The directory is gone when the last one ends behind its device.
-        if let Err(error) = saved
-            && state.wanted > 0
-        {
-            say(format_args!("{}: {error}", new.display()));
-        }
+/// A thread, or what the operating system says against it.
+fn spawn_thread(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    Builder::new().name(name.to_owned()).spawn(run).map(drop)
+}
+
+/// Nobody else waits for it. It may take as long as taking over takes.
+fn tell(line: FirstLine) {
+    if let Err(failure) = line.hear(None) {
+        say(failure.text);
     }
 }
 
-/// A worker whose first line has not come yet.
-#[derive(Debug)]
-struct Waiting {
-    stdout: Option<BufReader<std::process::ChildStdout>>,
-}
-
-impl Waiting {
-    /// Waits for it, or for the worker's end.
-    fn wait(self) -> Result<Greeting, Failure> {
-        let mut line = String::new();
-        if let Some(mut stdout) = self.stdout {
-            stdout.read_line(&mut line).map_err(|error| Failure::of(&error, "worker"))?;
-        }
-        parse(line.trim_end())
-    }
-}
-
-fn parse(line: &str) -> Result<Greeting, Failure> {
-    let died = || Failure { errno: Errno::EIO, text: format!("the worker has ended: {line:?}") };
-    if line == "standby" {
-        return Ok(Greeting::Standby);
-    }
-    if let Some(id) = line.strip_prefix("ready id=") {
-        return id.parse().map(Greeting::Ready).map_err(|_| died());
-    }
-    let failure = line.strip_prefix("failed ").and_then(|rest| rest.split_once(' '));
-    let (errno, text) = failure.ok_or_else(died)?;
-    let errno = errno.parse().map_or(Errno::EIO, Errno::from_raw);
-    Err(Failure { errno, text: text.to_owned() })
-}
-
-fn handle_of(pid: u32) -> Option<OwnedFd> {
-    pidfd_open(Pid::from_raw(i32::try_from(pid).ok()?)?, PidfdFlags::empty()).ok()
-}
-
-/// Field 22 of `/proc/PID/stat`: proc_pid_stat(5). The name in field 2 may hold anything.
-fn start_time_of(pid: u32) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let (_, behind_name) = stat.rsplit_once(") ")?;
-    behind_name.split(' ').nth(19)?.parse().ok()
-}
-
-fn wait_for_end(handle: &OwnedFd) {
-    let forever: Option<&Timespec> = None;
-    loop {
-        let mut fds = [PollFd::new(handle, PollFlags::IN)];
-        match poll(&mut fds, forever) {
-            Ok(ready) if ready > 0 => return,
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(_) => thread::sleep(LONGEST_PAUSE),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn first_lines() {
-        assert_eq!(parse("ready id=3").ok(), Some(Greeting::Ready(3)));
-        assert_eq!(parse("standby").ok(), Some(Greeting::Standby));
-        let failure = parse("failed 12 no memory for the table").expect_err("failed");
-        assert_eq!(
-            (failure.errno, failure.text.as_str()),
-            (Errno::ENOMEM, "no memory for the table")
-        );
-        for line in ["", "ready", "ready id=x", "failed", "failed x"] {
-            assert_eq!(parse(line).expect_err("no greeting").errno, Errno::EIO, "{line}");
-        }
-    }
-
-    #[test]
-    fn our_own_start_time_is_known() {
-        let pid = std::process::id();
-        assert!(start_time_of(pid).is_some_and(|time| time > 0));
-        assert!(handle_of(pid).is_some());
-    }
+/// Whether a process calls itself as workers do: asking it for more might wait for its memory.
+fn is_worker(pid: u32) -> bool {
+    let name = fs::read_to_string(format!("/proc/{pid}/comm"));
+    name.is_ok_and(|name| worker::NAME.to_str() == Ok(name.trim_end()))
 }

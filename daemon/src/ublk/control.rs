@@ -6,6 +6,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::fd::AsRawFd as _;
 use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use io_uring::squeue::Entry128;
 use io_uring::{IoUring, cqueue, opcode, types};
@@ -23,6 +25,10 @@ const NEEDED: [(u64, &str); 4] = [
     (flags::CMD_IOCTL_ENCODE, "CMD_IOCTL_ENCODE"),
     (flags::USER_COPY, "USER_COPY"),
 ];
+
+/// How long a process that has ended may keep a device's node open: the kernel closes it 20 to 30 ms
+/// later, and takes longer when it has gigabytes to free.
+const LONGEST_CLOSING: Duration = Duration::from_secs(5);
 
 /// `ENOTSUPP`, which is the kernel's own and has no name outside: what drivers before Linux 6.5 answer
 /// to a command that they do not know.
@@ -254,13 +260,27 @@ impl ControlDevice {
         self.plain(Control::TryStopDev, id, 0)
     }
 
-    /// Removes a stopped device. Waits until nobody has `/dev/ublkcN` open.
+    /// Removes a stopped device. Its number is free when nobody has `/dev/ublkcN` open any more: waits
+    /// for that, but not for whoever never closes it; whether it is free.
     ///
     /// # Errors
     ///
     /// What the driver says.
-    pub fn delete(&mut self, id: DeviceId) -> Result<(), Error> {
-        self.plain(Control::DelDev, id, 0)
+    pub fn delete(&mut self, id: DeviceId) -> Result<bool, Error> {
+        let mark = self.info(id)?.ublksrv_flags;
+        // The command that waits by itself could not be left any more.
+        self.plain(Control::DelDevAsync, id, 0)?;
+        let deadline = Instant::now() + LONGEST_CLOSING;
+        loop {
+            match self.info(id) {
+                // Or somebody else has the number already.
+                Ok(info) if info.ublksrv_flags != mark => return Ok(true),
+                Ok(_) if Instant::now() >= deadline => return Ok(false),
+                Ok(_) => thread::sleep(Duration::from_millis(1)),
+                Err(error) if error.errno() == libc::ENODEV => return Ok(true),
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// Begins to take a device over. It may wait in the kernel for as long as the device's I/O timeout

@@ -30,8 +30,6 @@ pub enum Control {
     GetDevInfo = read(0x02),
     /// `UBLK_U_CMD_ADD_DEV`.
     AddDev = read_write(0x04),
-    /// `UBLK_U_CMD_DEL_DEV`: waits until nobody has the character device open.
-    DelDev = read_write(0x05),
     /// `UBLK_U_CMD_START_DEV`: waits until every tag was fetched; then there is a disk.
     StartDev = read_write(0x06),
     /// `UBLK_U_CMD_STOP_DEV`: takes the disk away, also from those who have it open.
@@ -46,6 +44,9 @@ pub enum Control {
     EndUserRecovery = read_write(0x11),
     /// `UBLK_U_CMD_GET_FEATURES`: since Linux 6.5.
     GetFeatures = read(0x13),
+    /// `UBLK_U_CMD_DEL_DEV_ASYNC`: as `UBLK_U_CMD_DEL_DEV`, which waits until nobody has the character
+    /// device open, but does not wait. Since Linux 6.7.
+    DelDevAsync = read(0x14),
     /// `UBLK_U_CMD_TRY_STOP_DEV`: as `StopDev`, but `EBUSY` while the disk is open. Since Linux 7.0.
     TryStopDev = encoded(3, size_of::<ControlCommand>(), 0x17),
 }
@@ -64,7 +65,6 @@ impl Control {
             Self::GetQueueAffinity => "GET_QUEUE_AFFINITY",
             Self::GetDevInfo => "GET_DEV_INFO",
             Self::AddDev => "ADD_DEV",
-            Self::DelDev => "DEL_DEV",
             Self::StartDev => "START_DEV",
             Self::StopDev => "STOP_DEV",
             Self::SetParams => "SET_PARAMS",
@@ -72,6 +72,7 @@ impl Control {
             Self::StartUserRecovery => "START_USER_RECOVERY",
             Self::EndUserRecovery => "END_USER_RECOVERY",
             Self::GetFeatures => "GET_FEATURES",
+            Self::DelDevAsync => "DEL_DEV_ASYNC",
             Self::TryStopDev => "TRY_STOP_DEV",
         }
     }

@@ -67,7 +67,8 @@ pub(crate) fn remove_orphan(
         info.dev_id,
         directory.arena().display()
     );
-    Ok(control.delete(info.dev_id)?)
+    control.delete(info.dev_id)?;
+    Ok(())
 }
 
 /// An empty device in a new arena, in place of an earlier one.

@@ -182,7 +182,7 @@ impl<T: Transport, P: Pages> Server<T, P> {
             let now = Instant::now();
             let since = *job.parked.get_or_insert(now);
             if now.duration_since(since) >= patience_for(&job.request) {
-                step = Step::Answer(-Errno::NOSPC.raw_os_error());
+                step = Step::Answer(-FAILED.raw_os_error());
             } else {
                 self.retry = self.retry.or(Some(now + RETRY));
                 self.bell.expect();
@@ -220,7 +220,7 @@ impl<T: Transport, P: Pages> Server<T, P> {
         let count = count(pages.end - pages.start);
         let room = self.transport.room(tag, count);
         for (page, out) in pages.zip(room) {
-            self.pages.read(page, out).map_err(errno)?;
+            self.pages.read(page, out).map_err(failed)?;
         }
         self.transport.hand_over(tag, count).map_err(io_errno)?;
         Ok(true)
@@ -231,7 +231,7 @@ impl<T: Transport, P: Pages> Server<T, P> {
         let (from, to) = (count(job.done), count(pages.end - pages.start));
         let data = self.transport.written(tag, from..to).map_err(io_errno)?;
         for (page, data) in (pages.start + job.done..pages.end).zip(data) {
-            match self.pages.write(page, data).map_err(errno)? {
+            match self.pages.write(page, data).map_err(failed)? {
                 Written::Done => job.done += 1,
                 Written::Parked => return Ok(Written::Parked),
             }
@@ -241,7 +241,7 @@ impl<T: Transport, P: Pages> Server<T, P> {
 
     fn discard(&mut self, job: &mut Job) -> Result<bool, Errno> {
         let pages = job.request.pages();
-        let rest = self.pages.discard(pages.start + job.done..pages.end).map_err(errno)?;
+        let rest = self.pages.discard(pages.start + job.done..pages.end).map_err(failed)?;
         job.done = rest.start - pages.start;
         Ok(rest.is_empty())
     }
@@ -278,12 +278,13 @@ fn count(pages: u64) -> usize {
     usize::try_from(pages).unwrap_or(usize::MAX)
 }
 
-/// What a failure of the store is to the block layer: no room, or an error of the device.
-fn errno(error: Error) -> Errno {
-    match error {
-        Error::Limit | Error::Memory(_) => Errno::NOSPC,
-        _ => Errno::IO,
-    }
+/// What the block layer is told of a page that cannot be stored or read, for want of memory or whatever
+/// else: what the kernel's zram tells it. `ENOSPC` would be the end of the device to those who write
+/// until there is one, and no file system makes more of it.
+const FAILED: Errno = Errno::IO;
+
+fn failed(_: Error) -> Errno {
+    FAILED
 }
 
 fn io_errno(error: io::Error) -> Errno {

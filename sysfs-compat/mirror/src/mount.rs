@@ -2,9 +2,10 @@
 
 use std::ffi::CString;
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -12,6 +13,8 @@ use std::thread;
 use std::time::Duration;
 
 use fuser::{Config, Session, SessionACL};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use rustix::mount::{MountFlags, UnmountFlags};
 
 use crate::files::Files;
@@ -25,6 +28,9 @@ const FUSE: &str = "/dev/fuse";
 /// How our mounts are marked, so that we find those that a killed mirror has left.
 const KIND: &str = "fuse.trueno";
 const SOURCE: &str = "trueno";
+
+/// What is mounted over is as much everybody's as what is shown there.
+const MODE: u32 = 0o755;
 
 /// How long a mirror that is mounted already may take to answer before we believe that it hangs. A
 /// dead one answers at once.
@@ -126,8 +132,8 @@ pub(crate) fn mount<P: Provider>(mirror: Arc<Mirror<P>>, at: &Path) -> Result<Mo
     let device = OpenOptions::new().read(true).write(true).open(FUSE);
     let device = device.map_err(MountError::NoFuse)?;
     let at = place(at)?;
-    let was_made = prepare(&at)?;
-    let mounted = attach(mirror, &at, device, was_made);
+    let (directory, was_made) = prepare(&at)?;
+    let mounted = attach(mirror, &at, &directory, device, was_made);
     if mounted.is_err() && was_made {
         // It is empty, and should it not go, it does no harm.
         drop(fs::remove_dir(&at));
@@ -138,6 +144,7 @@ pub(crate) fn mount<P: Provider>(mirror: Arc<Mirror<P>>, at: &Path) -> Result<Mo
 fn attach<P: Provider>(
     mirror: Arc<Mirror<P>>,
     at: &Path,
+    directory: &OwnedFd,
     device: File,
     was_made: bool,
 ) -> io::Result<Mounted> {
@@ -147,7 +154,7 @@ fn attach<P: Provider>(
     );
     let options = CString::new(options).map_err(io::Error::other)?;
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-    rustix::mount::mount(SOURCE, at, KIND, flags, options.as_c_str())?;
+    rustix::mount::mount(SOURCE, path_of(directory), KIND, flags, options.as_c_str())?;
     let identity = mountinfo::uppermost(at).map(|mount| mount.map(|mount| mount.identity));
     let mounted = Mounted {
         at: at.to_owned(),
@@ -180,9 +187,9 @@ fn place(at: &Path) -> Result<PathBuf, MountError> {
     Ok(above.canonicalize().map_err(fails)?.join(name))
 }
 
-/// Makes sure that `at` is an empty directory with nothing mounted on it. Returns whether it was
-/// missing.
-fn prepare(at: &Path) -> Result<bool, MountError> {
+/// Makes sure that `at` is an empty directory with nothing mounted on it. Returns it, and whether it
+/// was missing. What the name leads to afterwards does not matter any more.
+fn prepare(at: &Path) -> Result<(OwnedFd, bool), MountError> {
     let fails = |error| MountError::Directory(at.to_owned(), error);
     while let Some(mount) = mountinfo::uppermost(at).map_err(fails)? {
         if mount.kind != KIND || mount.source != SOURCE {
@@ -195,18 +202,25 @@ fn prepare(at: &Path) -> Result<bool, MountError> {
             Some(Err(_)) => detach(at).map_err(|error| MountError::Left(at.to_owned(), error))?,
         }
     }
-    match fs::create_dir(at) {
-        Ok(()) => return Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+    let was_made = match DirBuilder::new().mode(MODE).create(at) {
+        Ok(()) => true,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
         Err(error) => return Err(fails(error)),
-    }
-    if !at.symlink_metadata().map_err(fails)?.is_dir() {
-        return Err(MountError::NotADirectory(at.to_owned()));
-    }
-    if at.read_dir().map_err(fails)?.next().is_some() {
+    };
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let directory = rustix::fs::open(at, flags, Mode::empty()).map_err(|errno| match errno {
+        Errno::NOTDIR | Errno::LOOP => MountError::NotADirectory(at.to_owned()),
+        errno => fails(errno.into()),
+    })?;
+    if path_of(&directory).read_dir().map_err(fails)?.next().is_some() {
         return Err(MountError::NotEmpty(at.to_owned()));
     }
-    Ok(false)
+    Ok((directory, was_made))
+}
+
+/// A path that leads to this very directory.
+fn path_of(directory: &OwnedFd) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd()))
 }
 
 /// What stat(2) says of a mirror; `None` if it does not answer in time.

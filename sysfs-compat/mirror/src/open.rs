@@ -32,29 +32,25 @@ enum Source<B> {
 pub(crate) struct OpenFile<B> {
     source: Source<B>,
     reader: Mutex<Reader>,
-    /// Its text comes in several pieces.
-    is_long: AtomicBool,
+    /// A read may take longer than looking something up in memory.
+    read_may_wait: bool,
     /// Its text has been made at least once.
     was_shown: AtomicBool,
 }
 
 impl<B> OpenFile<B> {
-    fn new(source: Source<B>) -> Self {
+    fn new(source: Source<B>, read_may_wait: bool) -> Self {
         OpenFile {
             source,
             reader: Mutex::default(),
-            is_long: AtomicBool::new(false),
+            read_may_wait,
             was_shown: AtomicBool::new(false),
         }
     }
 
-    /// Whether a read may take longer than looking something up in memory: the block device's files
-    /// wait for locks that a hung server of the device may hold.
+    /// Whether a read is for a thread of its own.
     pub(crate) fn read_may_wait(&self) -> bool {
-        match self.source {
-            Source::HotAdd | Source::Real(_) => true,
-            Source::HotRemove | Source::Device(..) => self.is_long.load(Ordering::Relaxed),
-        }
+        self.read_may_wait
     }
 
     /// Whether poll(2) is to say that there is something new. sysfs says so until the file has been
@@ -81,9 +77,9 @@ impl<P: Provider> Mirror<P> {
         if (reads && mode & 0o444 == 0) || (writes && mode & 0o222 == 0) {
             return Err(Errno::EACCES);
         }
-        let source = match node {
-            Node::HotAdd => Source::HotAdd,
-            Node::HotRemove => Source::HotRemove,
+        let (source, read_may_wait) = match node {
+            Node::HotAdd => (Source::HotAdd, true),
+            Node::HotRemove => (Source::HotRemove, false),
             Node::Of(serial, entry) if !node.is_directory() => {
                 let slot = self.registry.by_serial(serial).ok_or(Errno::ENODEV)?;
                 match entry {
@@ -91,9 +87,12 @@ impl<P: Provider> Mirror<P> {
                         let path = self.real(&slot, entry).ok_or(Errno::ENOENT)?;
                         let mut options = OpenOptions::new();
                         let real = options.read(reads || !writes).write(writes).open(path);
-                        Source::Real(real.map_err(|error| Errno::from(&error))?)
+                        let real = real.map_err(|error| Errno::from(&error))?;
+                        // They wait for locks that a hung server of the device may hold.
+                        (Source::Real(real), true)
                     }
-                    _ => Source::Device(slot, entry),
+                    Entry::Own(index) => (Source::Device(slot, entry), self.own(index)?.is_slow),
+                    _ => (Source::Device(slot, entry), false),
                 }
             }
             _ => return Err(Errno::EISDIR),
@@ -101,7 +100,7 @@ impl<P: Provider> Mirror<P> {
         if flags & libc::O_DIRECT != 0 {
             return Err(Errno::EINVAL);
         }
-        Ok(OpenFile::new(source))
+        Ok(OpenFile::new(source, read_may_wait))
     }
 
     /// One read; hands the bytes to `serve`, which may be none at the end.
@@ -136,9 +135,7 @@ impl<P: Provider> Mirror<P> {
                 }
             }
         };
-        let served = serve(result);
-        file.is_long.store(reader.is_long(), Ordering::Relaxed);
-        served
+        serve(result)
     }
 
     /// One write(2). Returns how many bytes it took.

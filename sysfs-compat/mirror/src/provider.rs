@@ -13,6 +13,9 @@ pub struct OwnAttribute {
     pub name: &'static str,
     /// Who may do what with it.
     pub mode: Mode,
+    /// Whether its text may take long to make, or wait for something: then each read has a thread of
+    /// its own, and nobody waits but the reader.
+    pub is_slow: bool,
 }
 
 /// A part of a text that is too long to be made at once.
@@ -27,8 +30,9 @@ pub struct Piece {
 /// Whoever serves the devices. Its functions may block as long as the operation takes; they are
 /// called for one device at a time, but [`show_own`](Self::show_own),
 /// [`show_own_from`](Self::show_own_from) and [`block_directory`](Self::block_directory), which
-/// answer at any time, and at once, from what they have at hand: all readers wait for them. So must
-/// the functions of [`Backend`] that report statistics.
+/// answer at any time, and at once, from what they have at hand: all readers wait for them, unless
+/// the file [is slow](OwnAttribute::is_slow). So must the functions of [`Backend`] that report
+/// statistics.
 pub trait Provider: Send + Sync + 'static {
     /// What keeps a device's pages. Clones are handles of the same pages.
     type Backend: Backend + Clone + Send + Sync + 'static;

@@ -3,12 +3,14 @@
 use super::errno::Errno;
 use super::kernel::{Change, Feature, Kernel, Version};
 
-/// Which directions an attribute has. Root is bound by it too: sysfs refuses the other one with
-/// `EACCES` whoever asks.
+/// Which directions an attribute has, and for whom. Root is bound by it too: sysfs refuses the other
+/// direction with `EACCES` whoever asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// 0444
     ReadOnly,
+    /// 0400, as files in debugfs
+    RootReadOnly,
     /// 0644
     ReadWrite,
     /// 0200
@@ -21,6 +23,7 @@ impl Mode {
     pub const fn bits(self) -> u32 {
         match self {
             Mode::ReadOnly => 0o444,
+            Mode::RootReadOnly => 0o400,
             Mode::ReadWrite => 0o644,
             Mode::WriteOnly => 0o200,
         }
@@ -35,7 +38,7 @@ impl Mode {
     /// Whether it can be opened for writing.
     #[must_use]
     pub const fn writes(self) -> bool {
-        !matches!(self, Mode::ReadOnly)
+        !matches!(self, Mode::ReadOnly | Mode::RootReadOnly)
     }
 }
 

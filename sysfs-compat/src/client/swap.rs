@@ -13,6 +13,7 @@ use std::os::unix::fs::FileExt;
 
 use super::device::Device;
 use super::error::{Action, Error, Result};
+use super::kind::Kind;
 use crate::abi::{Errno, PAGE_SIZE};
 
 /// The fewest pages mkswap makes a swap area of.
@@ -34,6 +35,18 @@ mod flag {
 
 /// Highest priority that swapon(2) takes (`SWAP_FLAG_PRIO_MASK`).
 pub const HIGHEST_PRIORITY: u16 = 0x7fff;
+
+/// Refuses a device of trueno-ublk whose memory the kernel may swap out, because its tmpfs has no
+/// `noswap` (before Linux 6.4): swap on it could wait for itself.
+///
+/// # Errors
+/// `EOPNOTSUPP` then, and whatever reading `trueno/noswap` says.
+pub fn check(device: &Device) -> Result<()> {
+    if device.kind() == Some(Kind::Ublk) && device.read("trueno/noswap")?.trim_end() != "1" {
+        return Err(Error::errno_of(Action::Call("swapon"), device.node(), Errno::EOPNOTSUPP));
+    }
+    Ok(())
+}
 
 /// Writes a swap signature onto `device`, which holds `bytes` bytes.
 ///

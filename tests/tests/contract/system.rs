@@ -117,6 +117,7 @@ impl System {
             .mirrored(number, "comp_algorithm", "[wm] wmhc lz4 zstd \n")
             .mirrored(number, "max_comp_streams", "2\n")
             .mirrored(number, "mm_stat", " 0 0 0 0 0 0 0 0 0\n")
+            .mirrored(number, "trueno/noswap", "1\n")
             .mirrored(number, "trueno/ublk_id", "-1\n");
         empty.into_iter().fold(system, |system, name| system.mirrored(number, name, ""))
     }

@@ -99,6 +99,13 @@ refuses! {
     another_file_in_the_mirror: both(), "/run/trueno/zram-control" =>
         "/run/trueno/zram-control: No such device";
 
+    swap_that_could_wait_for_itself: both_and_a_free_one().mirrored(2, "trueno/noswap", "0\n"),
+        "-s 1M --swap trueno/zram2" =>
+        "/dev/trueno/zram2: failed to swap on it: Operation not supported\n\
+         This kernel cannot keep its memory out of swap (noswap, Linux 6.4): it could wait for \
+         itself.\n\
+         /dev/trueno/zram2 is reset and not set up.";
+
     kind_of_nothing: one(), "-f --kind ''" => "--kind=: kernel or ublk";
     kind_that_is_none: one(), "--kind zram" => "--kind=zram: kernel or ublk";
     kind_of_a_device_that_is_named: both(), "--kind ublk zram0" =>
@@ -379,6 +386,7 @@ fn dry_runs() {
         &[
             "set -e",
             "printf %s 1 > ROOT/run/trueno/zram2/reset",
+            "grep -qx 1 ROOT/run/trueno/zram2/trueno/noswap",
             "printf %s 1048576 > ROOT/run/trueno/zram2/disksize",
             "mkswap ROOT/dev/trueno/zram2",
             "swapon --discard ROOT/dev/trueno/zram2",

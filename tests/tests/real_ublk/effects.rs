@@ -68,8 +68,12 @@ fn mem_limit(_: &mut Stand) -> Outcome {
     write(&device, "mem_limit", "1M")?;
     equal("the fourth column", mm_stat(&device)?.mem_limit, LIMIT)?;
     let direct = direct(&device)?;
-    let full = (0..2048).find(|&index| direct.write(index, &Frame::noise(index)).is_err());
-    let full = full.ok_or("eight times the limit was taken")?;
+    let full = (0..2048).find_map(|index| {
+        let error = direct.write(index, &Frame::noise(index)).err()?;
+        Some((index, Errno::from(&error)))
+    });
+    let (full, errno) = full.ok_or("eight times the limit was taken")?;
+    equal("the write", errno, Errno::EIO)?;
     ensure(full >= 64, || format!("full after {full} pages of 256"))?;
     let stat = mm_stat(&device)?;
     ensure(stat.mem_used_total <= LIMIT + (64 << 10), || format!("{stat:?} beyond the limit"))?;

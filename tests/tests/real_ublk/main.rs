@@ -12,6 +12,7 @@ mod bad_input;
 mod busy;
 mod data;
 mod effects;
+mod hung;
 mod kill;
 mod stand;
 mod swap;
@@ -26,6 +27,7 @@ fn trials() -> Vec<Trial> {
         busy::trials(),
         data::trials(),
         effects::trials(),
+        hung::trials(),
         kill::trials(),
         swap::trials(),
         third_party::trials(),

@@ -21,7 +21,7 @@ fn every_listed_file_is_there_and_nothing_else() {
     let Some(mirrored) = start() else { return };
     assert_eq!(names(&mirrored.place.at()), ["zram-control", "zram0", "zram1"]);
     assert_eq!(names(&mirrored.path("zram-control")), ["hot_add", "hot_remove"]);
-    assert_eq!(names(&mirrored.path("zram1/trueno")), ["long", "note", "pause"]);
+    assert_eq!(names(&mirrored.path("zram1/trueno")), ["long", "note", "pause", "slow"]);
     let kernel = Kernel::newest();
     let listed = ATTRIBUTES.iter().filter(|info| info.exists(&kernel));
     let mut expected: Vec<_> = listed.map(|info| info.name.to_owned()).collect();

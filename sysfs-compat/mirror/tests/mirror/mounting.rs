@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -67,6 +68,15 @@ fn the_directory_comes_and_goes_with_the_mirror() {
     assert!(!at.exists());
     mirrored.mounted.wait().unwrap();
     mirrored.mounted.unmount().expect("twice is once");
+    // One that is made is nobody else's to write to, whatever the process allows.
+    let open_to_all = rustix::fs::Mode::empty();
+    let usual = rustix::process::umask(open_to_all);
+    let mounted = mount(&at).unwrap();
+    rustix::process::umask(usual);
+    rustix::mount::unmount(&at, UnmountFlags::DETACH).unwrap();
+    assert_eq!(fs::metadata(&at).unwrap().permissions().mode() & 0o7777, 0o755);
+    drop(mounted);
+    fs::remove_dir(&at).unwrap();
     // A directory that was there stays.
     fs::create_dir(&at).unwrap();
     drop(mount(&at).unwrap());

@@ -30,6 +30,7 @@ fn root_is_bound_by_the_modes() {
         ("zram0/reset", 0o200, &[r, rw]),
         ("zram0/trueno/note", 0o644, &[]),
         ("zram0/trueno/long", 0o444, &[w, rw]),
+        ("zram0/trueno/slow", 0o400, &[w, rw]),
         ("zram-control/hot_add", 0o400, &[w, rw]),
         ("zram-control/hot_remove", 0o200, &[r, rw]),
     ] {
@@ -63,6 +64,7 @@ fn others_may_read_what_is_for_all() {
         status.status().expect("setpriv runs").success()
     };
     assert!(succeeds("cat zram0/mm_stat zram0/comp_algorithm"));
+    assert!(!succeeds("cat zram0/trueno/slow"), "for root only");
     assert!(!succeeds("cat zram-control/hot_add"));
     assert!(!succeeds("echo 1M > zram0/mem_limit"));
     assert!(!succeeds("echo lz4 > zram0/comp_algorithm"));

@@ -28,9 +28,10 @@ pub(crate) const PIECES: u64 = 300;
 pub(crate) const PIECE: usize = 4000;
 
 pub(crate) const OWN: &[OwnAttribute] = &[
-    OwnAttribute { name: "note", mode: Mode::ReadWrite },
-    OwnAttribute { name: "long", mode: Mode::ReadOnly },
-    OwnAttribute { name: "pause", mode: Mode::WriteOnly },
+    OwnAttribute { name: "note", mode: Mode::ReadWrite, is_slow: false },
+    OwnAttribute { name: "long", mode: Mode::ReadOnly, is_slow: true },
+    OwnAttribute { name: "pause", mode: Mode::WriteOnly, is_slow: false },
+    OwnAttribute { name: "slow", mode: Mode::RootReadOnly, is_slow: true },
 ];
 
 pub(crate) type Shared = Arc<Mutex<Memory>>;
@@ -40,7 +41,7 @@ pub(crate) type Shared = Arc<Mutex<Memory>>;
 pub(crate) struct Keeper {
     pub(crate) log: Mutex<Vec<String>>,
     pub(crate) note: Mutex<Vec<u8>>,
-    /// Where writes to `trueno/pause` wait, and the making and removing of devices.
+    /// Where writes to `trueno/pause` and reads of `trueno/slow` wait, and the making and removing of devices.
     pub(crate) gate: Gate,
     /// What making the next device fails with, if not 0.
     pub(crate) failure: AtomicUsize,
@@ -136,7 +137,11 @@ impl Provider for Keeper {
     }
 
     fn show_own(&self, _: u32, _: &Device<Shared>, name: &str) -> Result<Vec<u8>, Errno> {
-        assert_eq!(name, "note");
+        if name == "slow" {
+            self.gate.pass();
+        } else {
+            assert_eq!(name, "note");
+        }
         Ok(self.note.lock().expect("nobody has panicked").clone())
     }
 

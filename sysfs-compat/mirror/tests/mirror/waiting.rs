@@ -35,6 +35,31 @@ fn readers_do_not_wait_for_a_store() {
     assert_eq!(log[3..], [r#"0 trueno/pause="1" 0"#, r#"0 mem_limit="2M" 0"#]);
 }
 
+/// A text that waits for something is nobody's wait but the reader's.
+#[test]
+fn nobody_waits_for_somebody_elses_slow_text() {
+    let Some(mirrored) = start() else { return };
+    let gate = &mirrored.keeper().gate;
+    mirrored.write("zram0/trueno/note", "text\n").unwrap();
+    gate.close();
+    thread::scope(|scope| {
+        let read = || mirrored.read("zram0/trueno/slow").unwrap();
+        let readers = [scope.spawn(read), scope.spawn(read)];
+        gate.expect(2);
+        for _ in 0..3 {
+            mirrored.read("zram0/mm_stat").unwrap();
+            mirrored.read("zram0/trueno/note").unwrap();
+            fs::metadata(mirrored.path("zram0/trueno/slow")).unwrap();
+            mirrored.write("zram0/mem_limit", "1M").unwrap();
+        }
+        assert!(readers.iter().all(|reader| !reader.is_finished()));
+        gate.open();
+        for reader in readers {
+            assert_eq!(reader.join().unwrap(), "text\n");
+        }
+    });
+}
+
 #[test]
 fn nobody_waits_for_devices_that_come_and_go() {
     let Some(mirrored) = start() else { return };

@@ -29,6 +29,7 @@ mkdir -p /run/trueno/zram-control /run/trueno/zram5/trueno /run/target /run/dev
 ln -s "$attributes"/* /run/trueno/zram5/
 : >/run/trueno/zram-control/hot_add >/run/trueno/zram-control/hot_remove
 echo 7 >/run/trueno/zram5/trueno/ublk_id
+echo 1 >/run/trueno/zram5/trueno/noswap
 mount -t tmpfs none /run/dev
 mknod /run/dev/null c 1 3
 mknod /run/dev/ublkb7 b "${number%:*}" "${number#*:}"
