@@ -205,7 +205,8 @@ impl Workers {
 
     fn spawn(&self) -> io::Result<(Child, Waiting)> {
         let mut command = Command::new("/proc/self/exe");
-        command.arg0("trueno-ublk").args(["worker", "--ready", "1", "--directory"]);
+        // By the @ systemd knows who must outlive the end of a shutdown: whoever serves swap that is still on.
+        command.arg0("@trueno-ublk").args(["worker", "--ready", "1", "--directory"]);
         command.arg(&self.directory).stdin(Stdio::null()).stdout(Stdio::piped());
         // What the terminal sends to us is not for those who serve.
         let mut child = command.process_group(0).current_dir("/").spawn()?;
