@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use trueno_zramctl::options::{Group, Opt, Row};
 
-use crate::generated::{self, File};
+use crate::generated::{self, File, fill};
 use crate::workspace::Workspace;
 
 /// `cargo xtask completions [--check]`.
@@ -50,11 +50,6 @@ impl Value {
 /// Whether it makes sense to give it again.
 fn is_repeatable(row: &Row) -> bool {
     row.group == Group::Live || matches!(row.id, Opt::AlgorithmParams | Opt::RecompressAlgorithm)
-}
-
-/// Replaces each mark, which stands on its own, in the template.
-fn fill(template: &str, marks: &[(&str, String)]) -> String {
-    marks.iter().fold(template.to_owned(), |text, (mark, value)| text.replace(mark, value))
 }
 
 /// A word that a shell takes literally in single quotes.

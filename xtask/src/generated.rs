@@ -66,6 +66,11 @@ pub(crate) fn update(
     Ok(if check && !stale.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
+/// Replaces each `@MARK@` of a template.
+pub(crate) fn fill(template: &str, marks: &[(&str, String)]) -> String {
+    marks.iter().fold(template.to_owned(), |text, (mark, value)| text.replace(mark, value))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

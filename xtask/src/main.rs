@@ -7,6 +7,7 @@ mod compat;
 mod completions;
 mod corpus;
 mod demo;
+mod dist;
 mod fuzz;
 mod manual;
 mod tables;
@@ -52,6 +53,11 @@ const SUBCOMMANDS: &[Subcommand] = &[
         name: "ci",
         help: "what CI runs: the documentation and `test --yes`",
         run: test::ci,
+    },
+    Subcommand {
+        name: "dist",
+        help: "[--deb] [--rpm] [--out DIR] [--profile release|dev] [--yes]  packages, in target/dist",
+        run: dist::run,
     },
     Subcommand {
         name: "man",

@@ -54,6 +54,21 @@ pub(crate) const ARM64: &[Need] = &[
     need(crate::arm64::KEYRING, "debian-archive-keyring", "checks what was downloaded"),
 ];
 
+/// What `dist` calls for a Debian package.
+pub(crate) const DEB: &[Need] = &[
+    need("dpkg-deb", "dpkg", "makes the package"),
+    need("dpkg-shlibdeps", "dpkg-dev", "tells which libraries the programs need"),
+    need("strip", "binutils", "makes programs smaller"),
+    need("gzip", "gzip", "compresses man pages"),
+];
+
+/// What `dist` calls for an RPM package.
+pub(crate) const RPM: &[Need] = &[
+    need("rpmbuild", "rpm", "makes the package, and tells which libraries the programs need"),
+    need("strip", "binutils", "makes programs smaller"),
+    need("gzip", "gzip", "compresses man pages"),
+];
+
 /// What `tests/vm/run` calls: the same table that it reads.
 pub(crate) fn virtual_machine() -> Vec<Need> {
     include_str!("../../tests/vm/needs").lines().filter_map(vm_need).collect()

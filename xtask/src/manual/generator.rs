@@ -155,6 +155,13 @@ const PROGRAM: &[(&str, &[Block])] = &[
          and makes no devices.",
         )],
     ),
+    (
+        "SWITCHING",
+        &[Paragraph(
+            "What becomes of the settings of zram-generator, zram-tools and scripts is in \
+         /usr/share/doc/trueno-zram/SWITCHING.md.",
+        )],
+    ),
     ("DIFFERENCES FROM ZRAM-GENERATOR", DIFFERENCES),
     (
         "SEE ALSO",
