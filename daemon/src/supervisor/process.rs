@@ -71,7 +71,8 @@ impl Process {
 /// Starts a worker for the device of this directory.
 pub(super) fn spawn(directory: &Path) -> io::Result<(Process, FirstLine)> {
     let mut command = Command::new("/proc/self/exe");
-    command.arg0("trueno-ublk").args(["worker", "--ready", "1", "--directory"]).arg(directory);
+    // By the @ systemd knows who must outlive the end of a shutdown: whoever serves swap that is still on.
+    command.arg0("@trueno-ublk").args(["worker", "--ready", "1", "--directory"]).arg(directory);
     start(&mut command)
 }
 
