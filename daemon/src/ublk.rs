@@ -8,6 +8,7 @@
 
 mod bell;
 pub mod control;
+mod data;
 #[cfg(feature = "libublk")]
 pub mod libublk;
 mod memory;
@@ -18,5 +19,6 @@ pub mod uapi;
 #[cfg(feature = "libublk")]
 pub use self::libublk::{Node, Ring, open};
 pub use bell::Bell;
+pub use data::Copying;
 #[cfg(not(feature = "libublk"))]
 pub use queue::{Node, Ring, open};

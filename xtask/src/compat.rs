@@ -83,7 +83,7 @@ fn text() -> String {
          makes of it |\n\
          | a page of one word again and again that has more than 55 bits and is not four bytes twice | \
          takes no memory | takes 32 bytes, and can fail at `mem_limit` |\n\
-         | `block_state` | in debugfs, which is root's | in `trueno/`, for root only as well |\n\
+         | `block_state` | in debugfs, which is root's | `trueno/block_state`, for root only as well |\n\
          | writeback, recompression, access times | by build option | not there: their files are \
          missing |\n\
          | size | up to what a table can be had for | up to 8 TiB, else ENOMEM |\n\

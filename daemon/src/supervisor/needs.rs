@@ -57,7 +57,7 @@ mod tests {
     fn a_large_device_may_take_longer() {
         let limit = |disk_bytes: u64| {
             let layout = Layout::new(disk_bytes >> 12, false).expect("a size");
-            longest_start(fixed(&Settings::new(disk_bytes), &layout, 2)).as_secs()
+            longest_start(fixed(&Settings::new(disk_bytes), &layout)).as_secs()
         };
         assert!((30..38).contains(&limit(1 << 30)), "a gigabyte");
         assert!((38..60).contains(&limit(64 << 30)), "64 GiB");

@@ -270,8 +270,10 @@ impl Served {
         {
             let mut settings = self.settings();
             settings.disksize = setup.disksize;
+            // As kernels from 6.12 to 6.18 store it, a name may have a line's end behind it.
             let primary = setup.algorithms.first().and_then(Option::as_deref);
-            primary.unwrap_or_default().clone_into(&mut settings.comp_algorithm);
+            let name = primary.unwrap_or_default().trim_end_matches('\n');
+            name.clone_into(&mut settings.comp_algorithm);
             settings.algorithm_params = self.params(setup);
         }
         self.keep()

@@ -274,3 +274,60 @@ fn is_worker(pid: u32) -> bool {
     let name = fs::read_to_string(format!("/proc/{pid}/comm"));
     name.is_ok_and(|name| worker::NAME.to_str() == Ok(name.trim_end()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::process::{Child, Command, Stdio};
+
+    use super::*;
+    use crate::scratch::Scratch;
+
+    /// A process that has the lock, for as long as its standard input is open.
+    fn holder(program: &Path, directory: &Directory) -> Child {
+        let mut command = Command::new(program);
+        // The lock is this process's alone.
+        command.arg("--close").arg(directory.path().join("lock")).arg("cat").stdin(Stdio::piped());
+        let child = command.spawn().expect("util-linux is there");
+        let begin = Instant::now();
+        while directory.lock_users().expect("a file") != [child.id()] {
+            assert!(begin.elapsed() < Duration::from_secs(20), "it does not get the lock");
+            thread::sleep(Duration::from_millis(5));
+        }
+        child
+    }
+
+    #[test]
+    fn a_worker_that_nobody_knows_is_found_by_the_lock_and_ended() {
+        let made = Scratch::new("unknown");
+        let directory = Directory::new(&*made);
+        let program = made.join("trueno-ublk");
+        fs::copy("/usr/bin/flock", &program).expect("util-linux is there");
+        let workers = Workers::new(&directory);
+        workers.adopt();
+        assert!(workers.pids().is_empty());
+        let mut child = holder(&program, &directory);
+        workers.adopt();
+        assert_eq!(workers.pids(), [child.id()]);
+        workers.adopt();
+        assert_eq!(workers.pids(), [child.id()], "once");
+        let others = Workers::new(&directory);
+        assert!(others.end(Duration::from_millis(20)), "without having been told of it");
+        assert!(directory.lock_users().expect("a file").is_empty());
+        assert!(workers.have_ended(Duration::from_secs(20)), "this is seen");
+        // By one of those who watched it.
+        child.wait().expect_err("it was asked already");
+    }
+
+    #[test]
+    fn whoever_else_has_the_lock_is_left_alone() {
+        let made = Scratch::new("foreign");
+        let directory = Directory::new(&*made);
+        let mut child = holder(Path::new("flock"), &directory);
+        let workers = Workers::new(&directory);
+        assert!(workers.end(Duration::ZERO));
+        assert_eq!(directory.lock_users().expect("a file"), [child.id()]);
+        drop(child.stdin.take());
+        assert!(child.wait().expect("a child").success());
+    }
+}

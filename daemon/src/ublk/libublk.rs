@@ -15,7 +15,6 @@ use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::ops::Range;
 use std::os::fd::{BorrowedFd, FromRawFd as _};
-use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,8 +29,9 @@ use rustix::fs::MemfdFlags;
 use trueno_zram_store::{PAGE_SIZE, Page};
 
 use super::Bell;
-use super::queue::{self, BELL, Copying, Event, Transport};
-use super::uapi::{self, DevInfo, IoDesc};
+use super::data::{Carrier, Copying, room};
+use super::queue::{self, BELL, Event, Transport};
+use super::uapi::{DevInfo, IoDesc};
 
 /// `/dev/ublkcN`, opened by libublk.
 pub struct Node {
@@ -114,14 +114,12 @@ impl Ring {
         let is_kept = |_| UblkError::OtherError(-libc::EEXIST);
         ublk_init_task_ring(|kept| kept.set(RefCell::new(ring)).map_err(is_kept))
             .map_err(io_error)?;
-        let count = match copying {
-            Copying::Kernel => depth,
-            Copying::User => 1,
-        };
         let bytes = pages.checked_mul(PAGE_SIZE).filter(|bytes| *bytes > 0);
         let bytes = bytes.ok_or(io::ErrorKind::InvalidInput)?;
         Ok(Self {
-            buffers: (0..count).map(|_| buffer(bytes)).collect::<io::Result<_>>()?,
+            buffers: (0..copying.buffers(depth))
+                .map(|_| buffer(bytes))
+                .collect::<io::Result<_>>()?,
             // As many as can be there at once, and an end for each tag.
             events: VecDeque::with_capacity(usize::try_from(most_events).unwrap_or(0) * 2),
             copying,
@@ -141,16 +139,14 @@ impl Ring {
         let queue = UblkQueue::new(id, &device.device)
             .and_then(|queue| queue.submit_fetch_commands_unified(BufDescList::Slices(buffers)))
             .map_err(io_error)?;
-        Ok(Queue { queue, kernel: self, id, file: &device.file, bell })
+        let carrier = Carrier { device: &device.file, queue: id, copying: self.copying };
+        Ok(Queue { queue, kernel: self, carrier, bell })
     }
 
     /// The pages of a tag. The kernel must not be copying into them.
     fn pages(&mut self, tag: u16) -> &mut [Page] {
-        let at = match self.copying {
-            Copying::Kernel => usize::from(tag),
-            Copying::User => 0,
-        };
-        let buffer = self.buffers.get_mut(at).map(|buffer| buffer.as_mut_slice());
+        let buffer = self.buffers.get_mut(self.copying.buffer(tag));
+        let buffer = buffer.map(|buffer| buffer.as_mut_slice());
         buffer.unwrap_or(&mut []).as_chunks_mut().0
     }
 }
@@ -171,23 +167,16 @@ fn buffer(bytes: usize) -> io::Result<IoBuf<u8>> {
 pub struct Queue<'a> {
     queue: UblkQueue<'a>,
     kernel: Ring,
-    id: u16,
-    file: &'a File,
+    carrier: Carrier<'a>,
     bell: Arc<Bell>,
 }
 
 impl fmt::Debug for Queue<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { queue: _, kernel, id, file, bell } = self;
+        let Self { queue: _, kernel, carrier, bell } = self;
         let mut out = f.debug_struct("Queue");
-        out.field("kernel", kernel).field("id", id).field("file", file).field("bell", bell);
+        out.field("kernel", kernel).field("carrier", carrier).field("bell", bell);
         out.finish_non_exhaustive()
-    }
-}
-
-impl Queue<'_> {
-    fn position(&self, tag: u16, page: usize) -> u64 {
-        uapi::data_position(self.id, tag) + (page * PAGE_SIZE) as u64
     }
 }
 
@@ -247,29 +236,15 @@ impl Transport for Queue<'_> {
     }
 
     fn written(&mut self, tag: u16, pages: Range<usize>) -> io::Result<&[Page]> {
-        if self.kernel.copying == Copying::Kernel {
-            return self.kernel.pages(tag).get(pages).ok_or(io::ErrorKind::InvalidInput.into());
-        }
-        let position = self.position(tag, pages.start);
-        let data =
-            self.kernel.pages(tag).get_mut(..pages.len()).ok_or(io::ErrorKind::InvalidInput)?;
-        self.file.read_exact_at(data.as_flattened_mut(), position)?;
-        Ok(data)
+        self.carrier.written(self.kernel.pages(tag), tag, pages)
     }
 
     fn room(&mut self, tag: u16, pages: usize) -> &mut [Page] {
-        let buffer = self.kernel.pages(tag);
-        let pages = pages.min(buffer.len());
-        buffer.get_mut(..pages).unwrap_or(&mut [])
+        room(self.kernel.pages(tag), pages)
     }
 
     fn hand_over(&mut self, tag: u16, pages: usize) -> io::Result<()> {
-        if self.kernel.copying == Copying::Kernel {
-            return Ok(());
-        }
-        let position = self.position(tag, 0);
-        let data = self.kernel.pages(tag).get(..pages).ok_or(io::ErrorKind::InvalidInput)?;
-        self.file.write_all_at(data.as_flattened(), position)
+        self.carrier.hand_over(self.kernel.pages(tag), tag, pages)
     }
 
     fn answer(&mut self, tag: u16, result: i32) -> io::Result<()> {

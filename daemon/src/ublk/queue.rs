@@ -6,18 +6,18 @@ use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::fd::{AsRawFd as _, BorrowedFd};
-use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use io_uring::types::{self, SubmitArgs, Timespec};
 use io_uring::{IoUring, cqueue, opcode};
-use trueno_zram_store::{PAGE_SIZE, Page};
+use trueno_zram_store::Page;
 
 use super::control::is_transient;
+use super::data::{Carrier, Copying, room};
 use super::memory::{Buffers, Descriptors};
-use super::uapi::{self, DevInfo, Io, IoCommand, IoDesc, RES_ABORT, RES_OK};
+use super::uapi::{DevInfo, Io, IoCommand, IoDesc, RES_ABORT, RES_OK};
 
 /// What has come for a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,15 +99,6 @@ pub trait Transport {
     ///
     /// What the operating system says.
     fn answer(&mut self, tag: u16, result: i32) -> io::Result<()>;
-}
-
-/// Who copies data from and to the kernel's requests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Copying {
-    /// The kernel, into and out of a buffer for each tag.
-    Kernel,
-    /// We, by pread and pwrite, through one buffer: a system call more, and less memory.
-    User,
 }
 
 /// User data of what is no tag: the bit that `libublk` keeps for such.
@@ -192,10 +183,7 @@ impl Ring {
     ) -> io::Result<Self> {
         let mut ring = ring(depth)?;
         listen(&mut ring, bell)?;
-        let count = match copying {
-            Copying::Kernel => usize::from(depth),
-            Copying::User => 1,
-        };
+        let count = usize::from(copying.buffers(depth));
         Ok(Self { ring, buffers: Buffers::new(buffers, id, count, pages)?, depth, copying })
     }
 
@@ -212,7 +200,13 @@ impl Ring {
     ) -> io::Result<Queue<'a>> {
         let descriptors = Descriptors::map(device, id, self.depth)?;
         self.ring.submitter().register_files(&[device.as_raw_fd()])?;
-        Ok(Queue { kernel: self, id, device, descriptors, bell })
+        let carrier = Carrier { device, queue: id, copying: self.copying };
+        Ok(Queue { kernel: self, carrier, descriptors, bell })
+    }
+
+    /// The pages of a tag. The kernel must not be copying into them.
+    fn pages(&mut self, tag: u16) -> &mut [Page] {
+        self.buffers.get(self.copying.buffer(tag))
     }
 }
 
@@ -220,8 +214,7 @@ impl Ring {
 #[derive(Debug)]
 pub struct Queue<'a> {
     kernel: Ring,
-    id: u16,
-    device: &'a Node,
+    carrier: Carrier<'a>,
     descriptors: Descriptors,
     bell: Arc<super::Bell>,
 }
@@ -232,7 +225,7 @@ impl Queue<'_> {
             Copying::Kernel => self.kernel.buffers.address(usize::from(tag)),
             Copying::User => 0,
         };
-        let command = IoCommand { q_id: self.id, tag, result, addr };
+        let command = IoCommand { q_id: self.carrier.queue, tag, result, addr };
         let entry = opcode::UringCmd16::new(types::Fixed(0), what.code()).cmd(command.bytes());
         let entry = entry.build().user_data(u64::from(tag));
         loop {
@@ -244,10 +237,6 @@ impl Queue<'_> {
                 Err(_) => again(self.kernel.ring.submit())?,
             }
         }
-    }
-
-    fn position(&self, tag: u16, page: usize) -> u64 {
-        uapi::data_position(self.id, tag) + (page * PAGE_SIZE) as u64
     }
 }
 
@@ -284,33 +273,15 @@ impl Transport for Queue<'_> {
     }
 
     fn written(&mut self, tag: u16, pages: Range<usize>) -> io::Result<&[Page]> {
-        if self.kernel.copying == Copying::Kernel {
-            let buffer = self.kernel.buffers.get(usize::from(tag));
-            return buffer.get(pages).ok_or(io::ErrorKind::InvalidInput.into());
-        }
-        let position = self.position(tag, pages.start);
-        let buffer = self.kernel.buffers.get(0);
-        let data = buffer.get_mut(..pages.len()).ok_or(io::ErrorKind::InvalidInput)?;
-        self.device.read_exact_at(data.as_flattened_mut(), position)?;
-        Ok(data)
+        self.carrier.written(self.kernel.pages(tag), tag, pages)
     }
 
     fn room(&mut self, tag: u16, pages: usize) -> &mut [Page] {
-        let buffer = match self.kernel.copying {
-            Copying::Kernel => self.kernel.buffers.get(usize::from(tag)),
-            Copying::User => self.kernel.buffers.get(0),
-        };
-        let pages = pages.min(buffer.len());
-        buffer.get_mut(..pages).unwrap_or(&mut [])
+        room(self.kernel.pages(tag), pages)
     }
 
     fn hand_over(&mut self, tag: u16, pages: usize) -> io::Result<()> {
-        if self.kernel.copying == Copying::Kernel {
-            return Ok(());
-        }
-        let position = self.position(tag, 0);
-        let data = self.kernel.buffers.get(0).get(..pages).ok_or(io::ErrorKind::InvalidInput)?;
-        self.device.write_all_at(data.as_flattened(), position)
+        self.carrier.hand_over(self.kernel.pages(tag), tag, pages)
     }
 
     fn answer(&mut self, tag: u16, result: i32) -> io::Result<()> {

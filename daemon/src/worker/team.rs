@@ -14,8 +14,8 @@ use super::armour::{self, Work};
 use super::pages::{Nowhere, Stored};
 use super::serve::{Limits, Server};
 use crate::directory::{Directory, Settings};
-use crate::ublk::queue::{Copying, Transport as _};
-use crate::ublk::{Bell, Node, Ring};
+use crate::ublk::queue::Transport as _;
+use crate::ublk::{Bell, Copying, Node, Ring};
 
 /// Where pages are.
 #[derive(Clone, Debug)]

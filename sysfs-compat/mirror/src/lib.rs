@@ -11,8 +11,8 @@
 //! ```
 //!
 //! Nobody waits for more than what they ask for: whatever can take time (every write, reading
-//! `hot_add`, the block device's files) runs on a thread of its own, one write at a time a device,
-//! while readers get the device as it was before that write.
+//! `hot_add`, the block device's files, what a provider says is slow) runs on a thread of its own, one
+//! write at a time a device, while readers get the device as it was before that write.
 //!
 //! What differs from sysfs, because FUSE has it so: a file may be mapped privately, is at its end
 //! after it was appended to, and has no extended attributes; statfs(2) tells another type; a writev(2)

@@ -13,6 +13,7 @@ use super::texts;
 /// that a run could miss it: done first.
 pub(super) fn opening(pair: &Pair) -> Vec<Step> {
     let number = pair.real().device.number().to_string();
+    let two_ends = format!("{}\n\n", pair.kernel.default_algorithm);
     let remove = |text: &str| Step::HotRemove { text: text.into() };
     let rows = ATTRIBUTES.iter().filter(|row| row.exists(&pair.kernel));
     let one_way = rows.filter(|row| row.mode != Mode::ReadWrite);
@@ -33,6 +34,10 @@ pub(super) fn opening(pair: &Pair) -> Vec<Step> {
         write(Attr::Reset, "1"),
         remove(&number),
         Step::Release,
+        write(Attr::Reset, "1"),
+        // Some kernels take a name with two ends of a line, and keep one of them.
+        write(Attr::CompAlgorithm, &two_ends),
+        write(Attr::Disksize, "65536"),
         write(Attr::Reset, "1"),
         Step::HotAdd,
         remove("2147483647"),
