@@ -50,7 +50,7 @@ fn starting(stand: &mut Stand) -> Outcome {
     let is_gone =
         || (!daemon::processes().ok()?.contains(&stopped.as_raw_nonzero().get())).then_some(());
     wait_for("the end of the worker", 5, is_gone)?;
-    ensure(daemon::log().contains("stood still"), || daemon::log())?;
+    ensure(daemon::log().contains("stood still"), daemon::log)?;
     // Nothing of it is in the way of the next try.
     equal("initstate", read(&device, "initstate")?.as_str(), "0")?;
     write(&device, "disksize", "4M")?;
