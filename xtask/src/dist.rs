@@ -28,7 +28,7 @@ use lexopt::ValueExt as _;
 use crate::process;
 use crate::tools::{self, Need};
 use crate::workspace::Workspace;
-use contents::Format;
+pub(crate) use contents::Format;
 
 /// How the programs are built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
