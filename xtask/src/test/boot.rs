@@ -42,8 +42,8 @@ impl Session<'_> {
         let work = self.workspace.target_dir().join(work);
         let ours = dist::deb(self.workspace, dist::Profile::Dev, &work)?;
         let next = next_version(&ours, &work)?;
-        let mut tally = Tally::default();
-        for machine in MACHINES.iter().filter(|machine| self.soaks() || !machine.is_long) {
+        let (mut tally, soaks) = (Tally::default(), self.soaks());
+        for machine in MACHINES.iter().filter(|machine| soaks || !machine.is_long) {
             let package = match machine.peer {
                 None => ours.clone(),
                 Some(name) => self.package_of_a_peer(name)?,
