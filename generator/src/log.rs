@@ -1,8 +1,9 @@
 //! Where messages go: at boot to the kernel's log, which is all there is so early; else to standard
-//! error, which systemd hands to the journal.
+//! error, with a priority if that is the journal.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{IsTerminal as _, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 
 use sysfs_compat::client::Root;
 
@@ -46,7 +47,10 @@ impl Log {
                 (&mut &*file).write_all(record.as_bytes()).ok();
             }
             None => {
-                let line = format!("{}{text}\n", prefix(level));
+                let line = match is_journal() {
+                    true => format!("<{}>{text}\n", priority(level)),
+                    false => format!("{}{text}\n", prefix(level)),
+                };
                 std::io::stderr().write_all(line.as_bytes()).ok();
             }
         }
@@ -61,14 +65,26 @@ fn prefix(level: Level) -> &'static str {
     }
 }
 
-/// A line for `/dev/kmsg`, with a priority of syslog(3) before it.
-fn record(level: Level, pid: u32, text: &str) -> String {
-    let priority = match level {
+/// Whether standard error is what systemd has connected with the journal, by its device and inode:
+/// `JOURNAL_STREAM` of systemd.exec(5). Without a priority everything there is of the same importance.
+fn is_journal() -> bool {
+    let stream = std::env::var("JOURNAL_STREAM").ok();
+    let own = fs::metadata("/proc/self/fd/2").ok();
+    stream.zip(own).is_some_and(|(stream, own)| stream == format!("{}:{}", own.dev(), own.ino()))
+}
+
+/// As syslog(3) counts.
+fn priority(level: Level) -> u8 {
+    match level {
         Level::Info => 5,
         Level::Warning => 4,
         Level::Error | Level::Fault => 3,
-    };
-    let mut line = format!("<{priority}>{}[{pid}]: {text}", env!("CARGO_PKG_NAME"));
+    }
+}
+
+/// A line for `/dev/kmsg`, with a priority before it.
+fn record(level: Level, pid: u32, text: &str) -> String {
+    let mut line = format!("<{}>{}[{pid}]: {text}", priority(level), env!("CARGO_PKG_NAME"));
     let end = (0..=LONGEST_RECORD).rev().find(|&end| line.is_char_boundary(end));
     line.truncate(end.unwrap_or(0));
     line.push('\n');

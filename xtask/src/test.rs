@@ -2,6 +2,7 @@
 //!
 //! Whatever does not run is said loudly and counted as skipped; whatever runs no test has failed.
 
+mod boot;
 mod guest;
 mod parts;
 mod table;
@@ -31,6 +32,7 @@ const TEST_PARTS: &[Part] = &[
     Part::Vm("7.2"),
     Part::Ublk("6.12"),
     Part::Ublk("7.2"),
+    Part::Boot("6.12"),
 ];
 
 const CI_PARTS: &[Part] = &[
@@ -45,6 +47,7 @@ const CI_PARTS: &[Part] = &[
     Part::Vm("7.2"),
     Part::Ublk("6.12"),
     Part::Ublk("7.2"),
+    Part::Boot("6.12"),
 ];
 
 const SOAK_PARTS: &[Part] = &[
@@ -126,12 +129,13 @@ impl Options {
 }
 
 /// The parts that `wanted` names; `vm` names the tests of zram in every virtual machine, `ublk` those
-/// of our own devices.
+/// of our own devices, `boot` those of whole machines.
 fn select(all: &[Part], wanted: &str) -> anyhow::Result<Vec<Part>> {
     let is_wanted = |part: &Part| {
         let kind = match part {
             Part::Vm(_) => "vm",
             Part::Ublk(_) => "ublk",
+            Part::Boot(_) => "boot",
             _ => "",
         };
         part.name() == wanted || kind == wanted
@@ -209,6 +213,7 @@ mod tests {
         check("host zram", &[Part::HostZram]);
         check("vm 7.2", &[Part::Vm("7.2")]);
         check("vm", &[Part::Vm("6.12"), Part::Vm("7.2")]);
+        check("boot", &[Part::Boot("6.12")]);
         check("ublk", &[Part::Ublk("6.12"), Part::Ublk("7.2")]);
     }
 

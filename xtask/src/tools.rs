@@ -71,17 +71,30 @@ pub(crate) const RPM: &[Need] = &[
 
 /// What `tests/vm/run` calls: the same table that it reads.
 pub(crate) fn virtual_machine() -> Vec<Need> {
-    include_str!("../../tests/vm/needs").lines().filter_map(vm_need).collect()
+    vm_needs().filter(|(when, _)| *when != ROOT).map(|(_, need)| need).collect()
 }
 
-fn vm_need(line: &'static str) -> Option<Need> {
+/// What `tests/vm/root` calls beyond that.
+pub(crate) fn system_to_boot() -> Vec<Need> {
+    vm_needs().filter(|(when, _)| *when == ROOT).map(|(_, need)| need).collect()
+}
+
+/// In the first column of the table.
+const ROOT: &str = "root";
+
+/// The rows of the table, with when each matters.
+fn vm_needs() -> impl Iterator<Item = (&'static str, Need)> {
+    include_str!("../../tests/vm/needs").lines().filter_map(vm_need)
+}
+
+fn vm_need(line: &'static str) -> Option<(&'static str, Need)> {
     if line.starts_with('#') {
         return None;
     }
-    let (_when, rest) = line.split_once(char::is_whitespace)?;
+    let (when, rest) = line.split_once(char::is_whitespace)?;
     let (program, rest) = rest.trim_start().split_once(char::is_whitespace)?;
     let (package, purpose) = rest.trim_start().split_once(char::is_whitespace)?;
-    Some(need(program, package, purpose.trim_start()))
+    Some((when, need(program, package, purpose.trim_start())))
 }
 
 /// Those of `needs` that are not there.
@@ -190,7 +203,8 @@ mod tests {
         let text = include_str!("../../tests/vm/needs");
         let rows = text.lines().filter(|line| !line.starts_with('#')).count();
         let needs = virtual_machine();
-        assert_eq!(needs.len(), rows);
+        assert_eq!(needs.len() + system_to_boot().len(), rows);
+        assert!(system_to_boot().iter().any(|need| need.program == "mmdebstrap"));
         assert!(needs.contains(&need(
             "qemu-system-x86_64",
             "qemu-system-x86",

@@ -77,6 +77,15 @@ pub(super) const CONTENTS: &[Row] = &[
         File("packaging/systemd/trueno-ublk.service"),
         "usr/lib/systemd/system/trueno-ublk.service",
     ),
+    // Additions to units that systemd makes of what is mounted; `\x2d` is its dash in a name.
+    row(
+        File("packaging/systemd/attribute-files.conf"),
+        "usr/lib/systemd/system/run-trueno.mount.d/trueno-ublk.conf",
+    ),
+    row(
+        File("packaging/systemd/memory.conf"),
+        r"usr/lib/systemd/system/run-trueno\x2dublk-.mount.d/trueno-ublk.conf",
+    ),
     row(File("packaging/udev/61-trueno-ublk.rules"), "usr/lib/udev/rules.d/61-trueno-ublk.rules"),
     row(Gzip("man/trueno-zramctl.8"), "usr/share/man/man8/trueno-zramctl.8.gz"),
     row(Gzip("man/trueno-ublk.8"), "usr/share/man/man8/trueno-ublk.8.gz"),

@@ -86,7 +86,13 @@ fn installed_size(root: &Path) -> anyhow::Result<u64> {
 fn sums(root: &Path) -> anyhow::Result<String> {
     let mut paths: Vec<_> = files().map(|row| row.path).collect();
     paths.sort_unstable();
-    process::output(Command::new("md5sum").args(paths).current_dir(root))
+    let sums = process::output(Command::new("md5sum").args(paths).current_dir(root))?;
+    // Of a name with a backslash it makes two, and puts one in front of the line: md5sum(1). dpkg does not.
+    let plain = |line: &str| match line.strip_prefix('\\') {
+        Some(line) => line.replace(r"\\", r"\"),
+        None => line.to_owned(),
+    };
+    Ok(sums.lines().map(|line| plain(line) + "\n").collect())
 }
 
 /// The packages of the libraries that the programs are linked with, in the oldest version that has

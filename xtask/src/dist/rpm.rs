@@ -82,7 +82,9 @@ fn files() -> String {
             Source::Link(_) => return format!("/{}\n", row.path),
             _ => "",
         };
-        format!("%attr({:o}, root, root) {kind}/{}\n", row.mode(), row.path)
+        // The names are patterns, in which a backslash stands before what is meant as it is.
+        let path = row.path.replace('\\', r"\\");
+        format!("%attr({:o}, root, root) {kind}/{path}\n", row.mode())
     };
     contents::of(Format::Rpm).map(line).collect()
 }

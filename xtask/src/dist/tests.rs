@@ -216,7 +216,8 @@ fn a_debian_package_is_what_the_table_says_and_always_the_same() {
     }
     let listed = shown("--contents", &[], &package);
     for row in contents::of(Format::Deb) {
-        let path = format!("./{}", row.path);
+        // As tar shows names.
+        let path = format!("./{}", row.path.replace('\\', r"\\"));
         let line = listed.lines().find(|line| line.split(' ').any(|word| word == path));
         let line = line.unwrap_or_else(|| panic!("{path} is missing: {listed}"));
         let mode = match row.source {
@@ -230,6 +231,10 @@ fn a_debian_package_is_what_the_table_says_and_always_the_same() {
     let sums = shown("--info", &["md5sums"], &package);
     let files = listed.lines().filter(|line| line.starts_with('-')).count();
     assert_eq!(sums.lines().count(), files, "{sums}");
+    for line in sums.lines() {
+        let path = line.get(34..).expect("a sum, two blanks, and a path");
+        assert!(CONTENTS.iter().any(|row| row.path == path), "{line}");
+    }
 
     let left: Vec<_> = fs::read_dir(&scratch.0).expect("a directory").collect();
     assert_eq!(left.len(), 1, "nothing but the package is left: {left:?}");

@@ -62,6 +62,8 @@ pub(super) enum Part {
     Vm(&'static str),
     /// Compressed RAM disks of our own under a stock kernel of that series.
     Ublk(&'static str),
+    /// Machines that boot with our package under a stock kernel of that series.
+    Boot(&'static str),
     /// The codecs on AArch64, emulated.
     Arm64,
 }
@@ -78,6 +80,7 @@ impl Part {
             Self::HostZram => "host zram".into(),
             Self::Vm(series) => format!("vm {series}"),
             Self::Ublk(series) => format!("ublk {series}"),
+            Self::Boot(series) => format!("boot {series}"),
             Self::Arm64 => "arm64".into(),
         }
     }
@@ -92,6 +95,9 @@ impl Part {
             Self::Ublk(_) => {
                 let devices = [tools::REAL_ZRAM, tools::REAL_UBLK].concat();
                 [devices, tools::virtual_machine()].concat()
+            }
+            Self::Boot(_) => {
+                [tools::DEB.to_vec(), tools::virtual_machine(), tools::system_to_boot()].concat()
             }
         }
     }
@@ -137,6 +143,7 @@ impl<'a> Session<'a> {
             Part::HostZram => self.host_zram(),
             Part::Vm(series) => self.vm(series),
             Part::Ublk(series) => self.ublk(series),
+            Part::Boot(series) => self.boot(series),
             Part::Arm64 => self.arm64(),
         }
     }
