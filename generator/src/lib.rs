@@ -33,7 +33,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
-use sysfs_compat::client::Root;
+pub use sysfs_compat::client::Root;
 use sysfs_compat::client::root::ROOT_VARIABLE;
 
 use args::{Command, Name, Refusal};
