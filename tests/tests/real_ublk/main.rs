@@ -12,11 +12,15 @@ mod bad_input;
 mod busy;
 mod data;
 mod effects;
+mod fields;
 mod kill;
+mod service;
+mod several;
 mod stand;
 mod swap;
 mod third_party;
 mod third_way;
+mod unfit;
 
 /// All trials: one line for each module.
 fn trials() -> Vec<Trial> {
@@ -26,10 +30,14 @@ fn trials() -> Vec<Trial> {
         busy::trials(),
         data::trials(),
         effects::trials(),
+        fields::trials(),
         kill::trials(),
+        service::trials(),
+        several::trials(),
         swap::trials(),
         third_party::trials(),
         third_way::trials(),
+        unfit::trials(),
         //
     ]
     .into_iter()
