@@ -61,7 +61,7 @@ impl Supervisor {
         host::check(paths)?;
         paths.make_devices()?;
         let lock = only_one(paths)?;
-        let provider = Devices { paths: paths.clone(), kernel: kernel()? };
+        let provider = Devices { paths: paths.clone(), kernel: kernel(paths)? };
         let devices = take_over(&provider)?;
         let numbers: Vec<String> = devices.keys().map(|number| format!("zram{number}")).collect();
         let mirror = Arc::new(Mirror::new(provider, devices));
@@ -130,10 +130,10 @@ fn is_got(lock: &File) -> bool {
 
 /// The kernel that our devices behave like: the one that runs, with our algorithms and none of the
 /// options that we do not have.
-fn kernel() -> anyhow::Result<Kernel> {
+fn kernel(paths: &Paths) -> anyhow::Result<Kernel> {
     let names = ["wm", "wmhc", "lz4", "lz4hc", "zstd", "deflate", "lzo"];
     Ok(Kernel {
-        version: host::kernel_version()?,
+        version: host::kernel_version(paths.root())?,
         features: Vec::new(),
         algorithms: names.map(str::to_owned).to_vec(),
         unlisted_algorithms: Vec::new(),

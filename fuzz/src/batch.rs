@@ -6,7 +6,7 @@ use crate::common::compressor;
 use crate::common::lz4_blocks;
 use crate::common::mutate::mutate;
 use crate::common::random::Random;
-use crate::{Kind, Target};
+use crate::{Kind, Target, sentences};
 
 /// How many inputs a batch has. The first is valid, the others are damaged copies of it.
 pub const INPUTS: u64 = 64;
@@ -45,7 +45,7 @@ impl Batches {
                 [-5, -1, 1, 3, 6, 19].map(|level| Algorithm::Zstd { level }).to_vec()
             }
             Kind::Decoder { algorithms, .. } => algorithms.to_vec(),
-            Kind::RoundTrip(_) => Vec::new(),
+            Kind::RoundTrip(_) | Kind::Configuration => Vec::new(),
         };
         let writers = writers.into_iter().map(|algorithm| compressor(algorithm, backend)).collect();
         Self { target, pages, writers }
@@ -65,6 +65,13 @@ impl Batches {
             Kind::RoundTrip(_) => {
                 let inputs = (0..INPUTS).map(|_| self.page(&mut random).to_vec()).collect();
                 Batch { inputs, first_is_valid: false }
+            }
+            Kind::Configuration => {
+                let valid = sentences::configuration(&mut random);
+                let other = sentences::configuration(&mut random);
+                let mut inputs = vec![valid; INPUTS as usize];
+                inputs[1..].iter_mut().for_each(|input| mutate(&mut random, input, &other));
+                Batch { inputs, first_is_valid: true }
             }
             Kind::Decoder { algorithms, inner } => {
                 let is_lz4 = matches!(algorithms, [Algorithm::Lz4 | Algorithm::Lz4Hc]);

@@ -1,13 +1,16 @@
-//! Fuzz targets for the page codecs, and what checks one input.
+//! Fuzz targets for the page codecs and the generator, and what checks one input.
 //!
 //! A target is a row of [`TARGETS`]; two programs drive it. libFuzzer (`targets/`) grows its input by
 //! what code it reaches. `storm` damages pages that are really compressed, some hundred thousand a
 //! second, in numbered batches that can be repeated one by one.
 //!
-//! What is asked of a decoder and of an encoder is in [`common`], shared with the tests of the codecs.
+//! What is asked of a decoder and of an encoder is in [`common`], shared with the tests of the codecs;
+//! what is asked of the generator is in [`configurations`].
 
 pub mod batch;
+pub mod configurations;
 pub mod pages;
+pub mod sentences;
 
 #[path = "../../core/tests/common/mod.rs"]
 pub mod common;
@@ -42,6 +45,8 @@ pub enum Kind {
     },
     /// It is made into a page, which goes through each of these and back.
     RoundTrip(&'static [Algorithm]),
+    /// It is files and a kernel command line, of which the generator makes devices and units.
+    Configuration,
 }
 
 const fn decoder(name: &'static str, algorithms: &'static [Algorithm]) -> Target {
@@ -83,6 +88,7 @@ pub const TARGETS: &[Target] = &[
             Algorithm::Lz4Hc,
         ]),
     },
+    Target { name: "generator", kind: Kind::Configuration },
 ];
 
 impl Target {
@@ -100,6 +106,8 @@ pub enum Harness {
     Decode(Decoders),
     /// Of encoders and their decoders.
     RoundTrip(Encoders),
+    /// Of the generator.
+    Configuration,
 }
 
 impl Harness {
@@ -113,6 +121,7 @@ impl Harness {
         match target.kind {
             Kind::Decoder { algorithms, inner } => Self::Decode(Decoders::new(algorithms, inner)),
             Kind::RoundTrip(algorithms) => Self::RoundTrip(Encoders::new(algorithms)),
+            Kind::Configuration => Self::Configuration,
         }
     }
 
@@ -125,6 +134,7 @@ impl Harness {
         match self {
             Self::Decode(decoders) => decoders.check(data, rigor),
             Self::RoundTrip(encoders) => encoders.check(&pages::expand(data), rigor),
+            Self::Configuration => configurations::check(data),
         }
     }
 
@@ -133,15 +143,18 @@ impl Harness {
         match self {
             Self::Decode(decoders) => decoders.dirty(salt),
             Self::RoundTrip(encoders) => encoders.dirty(salt),
+            Self::Configuration => {}
         }
     }
 
-    /// How often a codec is called for one input.
+    /// How often a codec, or the generator, is called for one input.
     #[must_use]
     pub fn calls(&self) -> u64 {
         match self {
             Self::Decode(decoders) => decoders.calls(),
             Self::RoundTrip(encoders) => encoders.calls(),
+            // By itself, and beside others.
+            Self::Configuration => 2,
         }
     }
 }

@@ -4,9 +4,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use lexopt::{Arg, Parser, ValueExt as _};
+use sysfs_compat::client::Kind;
 
 use crate::device::Device;
-use crate::values::Backend;
 
 /// What to do.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub(crate) enum Command {
 /// The name of a device: `zramN` is the kernel's, `trueno/zramN` one of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Name {
-    pub(crate) backend: Backend,
+    pub(crate) backend: Kind,
     pub(crate) number: u32,
 }
 
@@ -36,8 +36,8 @@ impl Name {
     fn parse(text: &str) -> Option<Self> {
         let text = text.strip_prefix("/dev/").unwrap_or(text);
         let (backend, name) = match text.strip_prefix("trueno/") {
-            Some(name) => (Backend::Ublk, name),
-            None => (Backend::Kernel, text),
+            Some(name) => (Kind::Ublk, name),
+            None => (Kind::Kernel, text),
         };
         let digits = name.strip_prefix("zram")?;
         let number: u32 = digits.parse().ok()?;
@@ -51,7 +51,7 @@ impl Name {
 
 impl std::fmt::Display for Name {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let directory = if self.backend == Backend::Ublk { "trueno/" } else { "" };
+        let directory = if self.backend == Kind::Ublk { "trueno/" } else { "" };
         write!(f, "{directory}zram{}", self.number)
     }
 }
@@ -146,12 +146,12 @@ mod tests {
     }
 
     fn kernel(number: u32) -> Name {
-        Name { backend: Backend::Kernel, number }
+        Name { backend: Kind::Kernel, number }
     }
 
     #[test]
     fn commands() {
-        let ours = Name { backend: Backend::Ublk, number: 3 };
+        let ours = Name { backend: Kind::Ublk, number: 3 };
         for (args, command) in [
             (&["a"][..], Command::Generate("a".into())),
             (&["a", "b", "c"], Command::Generate("a".into())),

@@ -2,12 +2,13 @@
 
 use std::fmt::Write as _;
 
+use sysfs_compat::client::Kind;
+
 use crate::config::Configuration;
 use crate::device::{self, Device, Setting, Usage};
 use crate::keys::{Key, Origin as KeyOrigin};
 use crate::notes::printable;
 use crate::units::{self, Content};
-use crate::values::Backend;
 
 /// What would be made, device by device, with the units.
 #[must_use]
@@ -69,7 +70,7 @@ pub(crate) fn explain(configuration: &Configuration, number: u32) -> Option<Stri
         Some(device) => summary(device),
         None => format!("zram{number}: no device\n"),
     };
-    let is_ublk = device.is_some_and(|device| device.backend == Backend::Ublk);
+    let is_ublk = device.is_some_and(|device| device.backend == Kind::Ublk);
     let settings = device::explain(section).into_iter().filter(|setting| {
         let row = Key::by_name(setting.name).map(Key::row);
         let is_usual = row.is_some_and(|row| match row.origin {

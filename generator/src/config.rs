@@ -131,9 +131,10 @@ impl Reader<'_> {
     }
 
     fn section(&mut self, name: &str, origin: &Origin) -> Place {
+        let shown = printable(name);
         let digits = name.strip_prefix("zram").filter(|digits| digits.parse::<u64>().is_ok());
         let Some(digits) = digits else {
-            let text = format!("section [{}] is ignored: it is not [zramN]", printable(name));
+            let text = format!("section [{shown}] is ignored: it is not [zramN]");
             self.notes.at(Level::Warning, origin, text);
             return Place::Ignored;
         };
@@ -144,12 +145,12 @@ impl Reader<'_> {
                 Place::Device(number)
             }
             Some(number) => {
-                let text = format!("section [{name}]: the device is called zram{number}");
+                let text = format!("section [{shown}]: the device is called zram{number}");
                 self.notes.at(Level::Fault, origin, text);
                 Place::Ignored
             }
             None => {
-                let text = format!("section [{name}]: device numbers end with {HIGHEST_NUMBER}");
+                let text = format!("section [{shown}]: device numbers end with {HIGHEST_NUMBER}");
                 self.notes.at(Level::Fault, origin, text);
                 Place::Ignored
             }

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use sysfs_compat::abi::request::Recompress;
+use sysfs_compat::client::Kind;
 
 use crate::expression::{self, Expression, Variables};
 use crate::keys::{KEYS, Key};
 use crate::notes::{Level, Notes, Origin, printable};
-use crate::values::{self, Algorithms, Backend, Parsed};
+use crate::values::{self, Algorithms, Parsed};
 
 /// Beyond this ratio of size to memory somebody has mistaken a unit.
 const IMPROBABLE_RATIO: u64 = 32;
@@ -22,7 +23,7 @@ pub struct Device {
     /// N of zramN.
     pub number: u32,
     /// Who serves it.
-    pub backend: Backend,
+    pub backend: Kind,
     /// How much it holds, in bytes. Never 0.
     pub disksize: u64,
     /// How much memory it may take, in bytes; 0 is no limit.
@@ -94,10 +95,7 @@ impl Device {
     /// The block device.
     #[must_use]
     pub fn node(&self) -> String {
-        match self.backend {
-            Backend::Kernel => format!("/dev/zram{}", self.number),
-            Backend::Ublk => format!("/dev/trueno/zram{}", self.number),
-        }
+        self.backend.node(self.number)
     }
 }
 
@@ -227,7 +225,7 @@ impl Resolver<'_> {
 
     /// Reads everything, so that everything that is wrong is told at once.
     fn device(&mut self, number: u32) -> Option<Device> {
-        let backend = self.take(Key::Backend, values::backend).unwrap_or_default();
+        let backend = self.take(Key::Backend, values::backend).unwrap_or(Kind::Kernel);
         let algorithms = self.take(Key::CompressionAlgorithm, values::algorithms);
         let options = self.take(Key::Options, values::options);
         let writeback_device = self.take(Key::WritebackDevice, values::path);
@@ -341,7 +339,7 @@ impl Resolver<'_> {
     /// What each value allows and all together do not.
     fn examine(&mut self, device: &mut Device) {
         let name = &device.name();
-        if device.backend == Backend::Kernel {
+        if device.backend == Kind::Kernel {
             for key in [Key::Queues, Key::Depth, Key::Recovery] {
                 if self.is_given(key) {
                     let text = format!("{} is for backend = ublk only", key.row().name);
@@ -393,7 +391,7 @@ fn complaint(line: &Assignment, why: &str) -> String {
 /// Names of all algorithms that these devices ask the kernel for.
 #[must_use]
 pub fn kernel_algorithms(devices: &[Device]) -> BTreeSet<&str> {
-    let devices = devices.iter().filter(|device| device.backend == Backend::Kernel);
+    let devices = devices.iter().filter(|device| device.backend == Kind::Kernel);
     let named = devices.flat_map(|device| &device.algorithms.named);
     named.map(|(name, _)| name.as_str()).collect()
 }

@@ -33,7 +33,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
-use sysfs_compat::client::Root;
+pub use sysfs_compat::client::Root;
 use sysfs_compat::client::root::ROOT_VARIABLE;
 
 use args::{Command, Name, Refusal};
@@ -42,7 +42,6 @@ use device::{Device, Usage};
 use log::Log;
 use machine::Wish;
 use notes::Level;
-use values::Backend;
 
 /// zram-generator's name for [`ROOT_VARIABLE`].
 const STOCK_ROOT_VARIABLE: &str = "ZRAM_GENERATOR_ROOT";
@@ -180,8 +179,8 @@ fn set_up(root: &Root, name: Name, log: &Log) -> anyhow::Result<ExitCode> {
     }
     match devices.find(|device| device.number == name.number) {
         Some(device) => {
-            let backend = if device.backend == Backend::Ublk { "ublk" } else { "kernel" };
-            bail!("{name} is not configured: [{}] has backend = {backend}", device.name())
+            let (section, backend) = (device.name(), device.backend.name());
+            bail!("{name} is not configured: [{section}] has backend = {backend}")
         }
         None => bail!("{name} is not configured"),
     }

@@ -4,9 +4,20 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-/// A user's text on one line: control characters are escaped, all others stay.
+/// So many letters of a user's text tell it from others.
+const MOST_LETTERS: usize = 200;
+
+/// A user's text on one line: control characters are escaped, all others stay. What is very long is
+/// told by its beginning.
 #[must_use]
 pub fn printable(text: &str) -> String {
+    match text.char_indices().nth(MOST_LETTERS) {
+        Some((end, _)) => escaped(text.get(..end).unwrap_or_default()) + "...",
+        None => escaped(text),
+    }
+}
+
+fn escaped(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter.is_control() {
@@ -28,7 +39,7 @@ pub struct Origin {
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.path.display())?;
+        f.write_str(&escaped(&self.path.display().to_string()))?;
         self.line.map_or(Ok(()), |line| write!(f, ":{line}"))
     }
 }

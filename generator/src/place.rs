@@ -1,17 +1,17 @@
-//! Where a device's attributes and its node are: kernel zram and ours differ in nothing else.
+//! Where a device's attributes and its node are: kernel zram and ours differ in nothing else, and
+//! `sysfs_compat::client` knows in what.
 
 use std::fs::{self, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use sysfs_compat::client::holders::{holders, lasting};
-use sysfs_compat::client::{Device, Root, patience};
+use sysfs_compat::client::{self, Device, Root, control, patience};
 
 use crate::args::Name;
-use crate::values::Backend;
 
 /// How long a node may take to appear once the device is set up.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
@@ -32,16 +32,12 @@ impl Place {
 
     /// The directory of its attributes, below the root.
     pub(crate) fn directory(&self) -> PathBuf {
-        let directory = match self.name.backend {
-            Backend::Kernel => "/sys/block",
-            Backend::Ublk => "/run/trueno",
-        };
-        self.root.join(directory).join(format!("zram{}", self.name.number))
+        self.root.join(self.name.backend.directory(self.name.number))
     }
 
     /// Its node, without the root.
     pub(crate) fn node(&self) -> String {
-        format!("/dev/{}", self.name)
+        self.name.backend.node(self.name.number)
     }
 
     /// Its node below the root.
@@ -78,48 +74,26 @@ impl Place {
     /// Resets the device. While somebody looks at it, which udev does with everything new, it is
     /// tried again for some seconds.
     pub(crate) fn reset(&self) -> anyhow::Result<()> {
-        let node = self.node();
-        let result = match (self.name.backend, self.block_device()) {
-            (Backend::Kernel, Some(device)) => {
-                patience::reset(&device).map_err(|error| error.source)
-            }
-            (_, device) => self.reset_patiently(device.as_ref()),
-        };
-        result.with_context(|| match self.holders() {
-            holders if holders.is_empty() => format!("cannot reset {node}"),
-            holders => format!("cannot reset {node}: {}", holders.join(", ")),
+        let result = self.device().and_then(|device| patience::reset(&device));
+        result.map_err(|error| error.source).with_context(|| match self.holders() {
+            holders if holders.is_empty() => format!("cannot reset {}", self.node()),
+            holders => format!("cannot reset {}: {}", self.node(), holders.join(", ")),
         })
-    }
-
-    fn reset_patiently(&self, device: Option<&Device>) -> io::Result<()> {
-        let deadline = Instant::now() + patience::LONGEST_WAIT;
-        loop {
-            match self.write("reset", "1") {
-                Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
-                    let is_held = device.is_some_and(|device| !lasting(device).is_empty());
-                    if is_held || Instant::now() >= deadline {
-                        return Err(error);
-                    }
-                    sleep(PAUSE);
-                }
-                result => return result,
-            }
-        }
     }
 
     /// Whether it is swapped on, mounted, or below another device.
     pub(crate) fn is_in_use(&self) -> bool {
-        self.block_device().is_some_and(|device| !lasting(&device).is_empty())
+        self.device().is_ok_and(|device| !lasting(&device).is_empty())
     }
 
     /// Who keeps it busy, in words.
     pub(crate) fn holders(&self) -> Vec<String> {
-        let device = self.block_device();
+        let device = self.device();
         device.iter().flat_map(holders).map(|holder| holder.to_string()).collect()
     }
 
-    fn block_device(&self) -> Option<Device> {
-        Device::find(&self.root, self.node().as_ref()).ok()
+    fn device(&self) -> client::Result<Device> {
+        Device::numbered(&self.root, self.name.backend, self.name.number)
     }
 
     /// Waits for the node of a device that was just set up.
@@ -127,7 +101,7 @@ impl Place {
         let deadline = Instant::now() + LONGEST_WAIT;
         while !self.node_path().exists() {
             if Instant::now() >= deadline {
-                anyhow::bail!("{} is set up, but has no node", self.name);
+                bail!("{} is set up, but has no node", self.name);
             }
             sleep(PAUSE);
         }
@@ -136,28 +110,16 @@ impl Place {
 
     /// Makes devices until there is this one: each gets the lowest free number.
     pub(crate) fn add(&self) -> anyhow::Result<()> {
-        let path = self.root.join(match self.name.backend {
-            Backend::Kernel => "/sys/class/zram-control/hot_add",
-            Backend::Ublk => "/run/trueno/zram-control/hot_add",
-        });
-        let failed = || format!("cannot make {} by reading {}", self.name, path.display());
+        let Name { backend: kind, number } = self.name;
+        let failed = || format!("cannot make {}", self.name);
         // No device has a higher number than it has devices before it.
-        for _ in 0..=self.name.number {
-            let number = read_number(&path).with_context(failed)?;
-            if number >= self.name.number || self.exists() {
+        for _ in 0..=number {
+            let made = control::hot_add(&self.root, kind).with_context(failed)?;
+            if made.zram_number() >= Some(number) || self.exists() {
                 return Ok(());
             }
         }
-        Err(anyhow::anyhow!("no number is as high")).with_context(failed)
+        Err(anyhow::anyhow!("{}/hot_add gives no number that is as high", kind.control()))
+            .with_context(failed)
     }
-}
-
-/// One read(2): every fresh read of `hot_add` makes a device.
-fn read_number(path: &std::path::Path) -> io::Result<u32> {
-    let mut text = [0; 16];
-    let count = fs::File::open(path)?.read(&mut text)?;
-    let text = std::str::from_utf8(text.get(..count).unwrap_or_default());
-    text.ok().and_then(|text| text.trim_end().parse().ok()).ok_or_else(|| {
-        io::Error::new(io::ErrorKind::InvalidData, "it is not the number of a device")
-    })
 }

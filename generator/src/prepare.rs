@@ -3,7 +3,7 @@
 
 use std::process::{Command, Stdio};
 
-use sysfs_compat::client::Root;
+use sysfs_compat::client::{Kind, Root};
 
 use crate::args::Name;
 use crate::device::{self, Device};
@@ -11,17 +11,16 @@ use crate::log::Log;
 use crate::machine;
 use crate::notes::Level;
 use crate::place::Place;
-use crate::values::Backend;
 
 /// Loads the module, and makes the devices that the kernel is to serve; ours have units that do it.
 ///
 /// # Errors
 /// When a device cannot be made.
 pub(crate) fn devices(root: &Root, devices: &[Device], log: &Log) -> anyhow::Result<()> {
-    let kernel = devices.iter().filter(|device| device.backend == Backend::Kernel);
+    let kernel = devices.iter().filter(|device| device.backend == Kind::Kernel);
     let Some(highest) = kernel.map(|device| device.number).max() else { return Ok(()) };
     module(root, log);
-    let place = Place::new(root, Name { backend: Backend::Kernel, number: highest });
+    let place = Place::new(root, Name { backend: Kind::Kernel, number: highest });
     if place.node_path().exists() { Ok(()) } else { place.add() }
 }
 
@@ -75,7 +74,10 @@ mod tests {
     fn root(name: &str, answer: &str) -> Root {
         let root = std::env::temp_dir().join(format!("trueno-{name}-{}", std::process::id()));
         let control = root.join("sys/class/zram-control");
-        fs::create_dir_all(&control).expect("a directory");
+        let device = root.join(format!("sys/block/zram{}", answer.trim()));
+        for directory in [&control, &device] {
+            fs::create_dir_all(directory).expect("a directory");
+        }
         fs::write(control.join("hot_add"), answer).expect("a file");
         Root::new(root)
     }
@@ -93,7 +95,7 @@ mod tests {
         // Devices that are not the kernel's are none of its business.
         assert_eq!(made("none", "[zram7]\nbackend = ublk\n"), Ok(()));
         let refusal = made("0\n", "[zram3]\n").expect_err("never enough");
-        assert!(refusal.contains("no number is as high"), "{refusal}");
+        assert!(refusal.contains("no number that is as high"), "{refusal}");
         assert!(made("rubbish", "[zram3]\n").is_err());
     }
 }

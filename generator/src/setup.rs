@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, bail};
 use sysfs_compat::abi::PAGE_SIZE;
 use sysfs_compat::abi::algorithm::{CompAlgorithm, RecompAlgorithm};
-use sysfs_compat::client::Root;
+use sysfs_compat::client::{Kind, Root};
 
 use crate::args::Name;
 use crate::device::Device;
@@ -15,7 +15,6 @@ use crate::log::Log;
 use crate::notes::{Level, printable};
 use crate::place::Place;
 use crate::prepare;
-use crate::values::Backend;
 
 /// Where systemd's helper is; the second for systems with an unmerged /usr.
 const MAKEFS: [&str; 2] = ["/usr/lib/systemd/systemd-makefs", "/lib/systemd/systemd-makefs"];
@@ -27,7 +26,7 @@ const MAKEFS: [&str; 2] = ["/usr/lib/systemd/systemd-makefs", "/lib/systemd/syst
 /// What could not be done. The device is then reset, so that the next try starts afresh.
 pub(crate) fn setup(root: &Root, device: &Device, log: &Log) -> anyhow::Result<()> {
     let place = Place::new(root, Name { backend: device.backend, number: device.number });
-    if !place.exists() && device.backend == Backend::Kernel {
+    if !place.exists() && device.backend == Kind::Kernel {
         prepare::module(root, log);
     }
     if !place.exists() {
@@ -74,7 +73,7 @@ impl Setup<'_> {
     /// makes it, and what can be asked of a device that is made.
     fn configure(&self) -> anyhow::Result<()> {
         let device = self.device;
-        if device.backend == Backend::Ublk {
+        if device.backend == Kind::Ublk {
             if device.fs_type == "swap" && self.place.read("trueno/noswap").trim() != "1" {
                 bail!(
                     "{}: this kernel cannot keep its memory out of swap (noswap, Linux 6.4), so swap \

@@ -6,8 +6,9 @@
 
 use std::fmt::Write as _;
 
+use sysfs_compat::client::Kind;
+
 use crate::device::{Device, Usage};
-use crate::values::Backend;
 
 /// `NAME_MAX` of Linux: no unit has a longer name.
 pub const LONGEST_NAME: usize = 255;
@@ -60,8 +61,8 @@ const UBLK: Words = Words {
 #[must_use]
 pub fn of_device(device: &Device, program: &str) -> Vec<UnitFile> {
     let words = match device.backend {
-        Backend::Kernel => &KERNEL,
-        Backend::Ublk => &UBLK,
+        Kind::Kernel => &KERNEL,
+        Kind::Ublk => &UBLK,
     };
     let node = device.node();
     let (unit, bound_to, text, target) = match &device.usage {

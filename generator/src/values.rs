@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use sysfs_compat::abi::request::Recompress;
 use sysfs_compat::abi::{Kernel, Version};
+use sysfs_compat::client::Kind;
 
 use crate::expression::Expression;
 use crate::units;
@@ -15,16 +16,6 @@ pub(crate) type Parsed<T> = Result<T, String>;
 
 /// Priorities as swapon(8) takes them; -1 leaves the choice to the kernel.
 const PRIORITIES: std::ops::RangeInclusive<i32> = -1..=0x7fff;
-
-/// Who serves a device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Backend {
-    /// The kernel's zram driver: `/dev/zramN`.
-    #[default]
-    Kernel,
-    /// `trueno-ublk`: `/dev/trueno/zramN`.
-    Ublk,
-}
 
 /// The algorithms of a device.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -119,12 +110,9 @@ pub(crate) fn algorithms(text: &str) -> Parsed<Algorithms> {
     Ok(algorithms)
 }
 
-pub(crate) fn backend(text: &str) -> Parsed<Backend> {
-    match text {
-        "kernel" => Ok(Backend::Kernel),
-        "ublk" => Ok(Backend::Ublk),
-        _ => Err("it is `kernel` or `ublk`".to_owned()),
-    }
+/// Who serves a device.
+pub(crate) fn backend(text: &str) -> Parsed<Kind> {
+    Kind::by_name(text).ok_or_else(|| "it is `kernel` or `ublk`".to_owned())
 }
 
 /// As `trueno/queues` of a device takes it.
@@ -258,7 +246,7 @@ mod tests {
 
     #[test]
     fn words() {
-        assert_eq!((backend("ublk"), backend("kernel")), (Ok(Backend::Ublk), Ok(Backend::Kernel)));
+        assert_eq!((backend("ublk"), backend("kernel")), (Ok(Kind::Ublk), Ok(Kind::Kernel)));
         assert!(backend("Kernel").is_err() && recovery("").is_err());
         assert!(["", "-t", "ext4 ", "a/b", "a\n"].iter().all(|text| fs_type(text).is_err()));
         assert!(options("a\nb").is_err() && options("").is_ok());

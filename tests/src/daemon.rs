@@ -180,8 +180,10 @@ pub fn traces() -> io::Result<BTreeSet<String>> {
     for directory in [MIRROR, ARENAS, "/dev/trueno"] {
         files(Path::new(directory), &mut traces);
     }
-    // The control device is the driver's; one supervisor at a time needs a file to lock.
-    for other in ["device /dev/ublk-control", "file /run/trueno-ublk/lock"] {
+    // The control device is the driver's; one supervisor at a time needs a file to lock, and one that
+    // no systemd runs keeps a log.
+    let files = ["file /run/trueno-ublk/lock", "file /run/trueno-ublk/log"];
+    for other in files.into_iter().chain(["device /dev/ublk-control"]) {
         traces.remove(other);
     }
     Ok(traces)

@@ -17,17 +17,21 @@ const OLDEST: Version = Version(6, 12);
 /// Checks everything that serving devices needs.
 pub(crate) fn check(paths: &Paths) -> anyhow::Result<()> {
     ensure!(rustix::process::geteuid().is_root(), "serving block devices takes root");
-    let page_size = rustix::param::page_size() as u64;
+    suits(rustix::param::page_size() as u64, kernel_version(paths.root())?)?;
+    present(paths, "/dev/ublk-control", "ublk_drv", "ublk driver (CONFIG_BLK_DEV_UBLK)")?;
+    present(paths, "/dev/fuse", "fuse", "FUSE (CONFIG_FUSE_FS)")?;
+    // It says itself what the driver lacks.
+    ControlDevice::open(paths.root())?.features()?;
+    Ok(())
+}
+
+/// Refuses kernels with other pages than the store's, and kernels that are too old.
+fn suits(page_size: u64, version: Version) -> anyhow::Result<()> {
     ensure!(
         page_size == PAGE_SIZE,
         "this kernel has pages of {page_size} bytes; trueno-ublk works with {PAGE_SIZE} only"
     );
-    let version = kernel_version()?;
     ensure!(version >= OLDEST, "Linux {version} is too old: trueno-ublk needs {OLDEST} or later");
-    present(paths, "/dev/ublk-control", "ublk_drv", "the ublk driver (CONFIG_BLK_DEV_UBLK)")?;
-    present(paths, "/dev/fuse", "fuse", "FUSE (CONFIG_FUSE_FS)")?;
-    // It says itself what the driver lacks.
-    ControlDevice::open(paths.root())?.features()?;
     Ok(())
 }
 
@@ -69,8 +73,30 @@ fn present(paths: &Paths, node: &str, module: &str, what: &str) -> anyhow::Resul
 }
 
 /// The kernel that runs.
-pub(crate) fn kernel_version() -> anyhow::Result<Version> {
-    let release = fs::read_to_string("/proc/sys/kernel/osrelease");
+pub(crate) fn kernel_version(root: &Root) -> anyhow::Result<Version> {
+    let release = fs::read_to_string(root.join("/proc/sys/kernel/osrelease"));
     let release = release.context("cannot tell the kernel's version")?;
     Version::parse(&release).with_context(|| format!("a kernel version of another form: {release}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_kernel_must_have() {
+        let refusal = |page_size, version| {
+            let refused = suits(page_size, version).expect_err("it does not suit");
+            refused.to_string()
+        };
+        assert!(suits(4096, OLDEST).is_ok() && suits(4096, Version(7, 2)).is_ok());
+        assert_eq!(
+            refusal(65536, Version(7, 2)),
+            "this kernel has pages of 65536 bytes; trueno-ublk works with 4096 only"
+        );
+        assert_eq!(
+            refusal(4096, Version(6, 11)),
+            "Linux 6.11 is too old: trueno-ublk needs 6.12 or later"
+        );
+    }
 }

@@ -1,4 +1,5 @@
-//! `seeds CORPUS OUT`: makes the inputs that libFuzzer starts from, out of corpora of pages.
+//! `seeds CORPUS CASES OUT`: makes the inputs that libFuzzer starts from, out of corpora of pages and
+//! the cases of the generator's tests.
 
 use std::error::Error;
 use std::fs;
@@ -6,15 +7,22 @@ use std::path::Path;
 
 use trueno_zram_core::{Algorithm, CompressorBuilder, PAGE_SIZE, wm};
 use trueno_zram_fuzz::common::pages::built_in;
+use trueno_zram_fuzz::configurations::SEPARATOR;
 use trueno_zram_fuzz::{Kind, TARGETS, Target, pages};
+use trueno_zram_generator::{Root, files};
 
 /// Inputs of a target; those of round trips are whole pages.
 const INPUTS: usize = 16;
 const PAGES: usize = 6;
+const CONFIGURATIONS: usize = 24;
+/// No longer ones are grown of them.
+const LONGEST: usize = 4400;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<_> = std::env::args().skip(1).collect();
-    let [corpus, out] = args.as_slice() else { return Err("usage: seeds CORPUS OUT".into()) };
+    let [corpus, cases, out] = args.as_slice() else {
+        return Err("usage: seeds CORPUS CASES OUT".into());
+    };
     let all = pages::all(Path::new(corpus));
     // Evenly from all corpora, and all that are built in.
     let step = all.len() / 400 + 1;
@@ -26,7 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         fs::create_dir_all(&folder)?;
         let mut bytes = 0;
-        let inputs = inputs(target, &chosen)?;
+        let inputs = inputs(target, &chosen, Path::new(cases))?;
         for (number, input) in inputs.iter().enumerate() {
             bytes += input.len();
             fs::write(folder.join(format!("{number:02}")), input)?;
@@ -36,8 +44,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn inputs(target: &Target, pages: &[[u8; PAGE_SIZE]]) -> Result<Vec<Vec<u8>>, Box<dyn Error>> {
+fn inputs(
+    target: &Target,
+    pages: &[[u8; PAGE_SIZE]],
+    cases: &Path,
+) -> Result<Vec<Vec<u8>>, Box<dyn Error>> {
     match target.kind {
+        Kind::Configuration => Ok(spread(configurations(cases)?, CONFIGURATIONS)),
         Kind::RoundTrip(_) => Ok(spread(pages.iter().map(|page| page.to_vec()).collect(), PAGES)),
         Kind::Decoder { algorithms, inner } => {
             let mut inputs = Vec::new();
@@ -47,6 +60,26 @@ fn inputs(target: &Target, pages: &[[u8; PAGE_SIZE]]) -> Result<Vec<Vec<u8>>, Bo
             Ok(spread(inputs, INPUTS))
         }
     }
+}
+
+/// What the generator reads in each case, smallest first. Some cases read the same.
+fn configurations(cases: &Path) -> Result<Vec<Vec<u8>>, Box<dyn Error>> {
+    let mut inputs = Vec::new();
+    for case in fs::read_dir(cases)? {
+        let root = case?.path().join("in");
+        let mut input = fs::read(root.join("proc/cmdline")).unwrap_or_default();
+        for source in files::read(&Root::new(root)) {
+            let name = source.path.file_name().unwrap_or_default().as_encoded_bytes();
+            let text = source.text.unwrap_or_default();
+            input.extend([&[SEPARATOR], name, b"\n", &text].concat());
+        }
+        if input.len() <= LONGEST {
+            inputs.push(input);
+        }
+    }
+    inputs.sort_by_key(|input| (input.len(), input.clone()));
+    inputs.dedup();
+    Ok(inputs)
 }
 
 /// What the algorithm makes of the pages, smallest first, without what is not of the inner format.

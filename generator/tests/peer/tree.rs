@@ -409,13 +409,10 @@ const HARMLESS: [&str; 7] = [
     "long = \"a\n [zram7]\nb\"\n",
 ];
 
-const BROKEN: [&[u8]; 5] = [
-    b"= 1\n",
-    b": = x\n",
-    b"options = 'no other half\n",
-    b"options = a\\xd800b\n",
-    b"options = \xff\n",
-];
+const OPEN: &[u8] = b"options = 'no other half\n";
+
+const BROKEN: [&[u8]; 5] =
+    [b"= 1\n", b": = x\n", OPEN, b"options = a\\xd800b\n", b"options = \xff\n"];
 
 /// Makes one.
 pub(crate) fn random(random: &mut Rng) -> Configuration {
@@ -477,6 +474,11 @@ fn lines(random: &mut Rng, faults: u8) -> Vec<Line> {
         for _ in 0..random.u8(..5) {
             lines.push(line(random, faults));
         }
+    }
+    // A quotation mark that finds its other half, lines later, is not broken.
+    if let Some(open) = lines.iter().position(|line| matches!(line, Line::Broken(OPEN))) {
+        let behind = lines.split_off(open + 1).into_iter();
+        lines.extend(behind.filter(|line| !line.bytes().contains(&b'\'')));
     }
     lines
 }

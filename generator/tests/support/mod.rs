@@ -1,4 +1,5 @@
 //! Trees of files: made, copied, read and compared.
+#![allow(dead_code, reason = "each test uses a part")]
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -127,10 +127,13 @@ impl<P: Provider> Filesystem for Files<P> {
     fn open(&self, _: &Request, number: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
         let opened = node(number).and_then(|node| self.mirror.open(node, flags.0).map_err(errno));
         match opened {
-            // Past the page cache: each read and each write is to get here as it is.
+            // Past the page cache: each read and each write is to get here as it is. And closing a
+            // copy waits for no write: that of a child on its way to exec(2) would wait for the write
+            // that it is started for, where one process serves these files and uses them.
             Ok(file) => {
                 let handle = FileHandle(self.files.insert(file));
-                reply.opened(handle, FopenFlags::FOPEN_DIRECT_IO);
+                let flags = FopenFlags::FOPEN_DIRECT_IO | FopenFlags::FOPEN_NOFLUSH;
+                reply.opened(handle, flags);
             }
             Err(errno) => reply.error(errno),
         }

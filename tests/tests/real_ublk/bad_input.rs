@@ -8,17 +8,15 @@ use std::process::Command;
 
 use libtest_mimic::Trial;
 use sysfs_compat::abi::Errno;
-use trueno_tests::check::{Outcome, ensure, equal, tool};
+use trueno_tests::check::{Outcome, ensure, equal};
 use trueno_tests::daemon::{self, ARENAS, traces};
 use trueno_tests::zram::{Make, RealDevice};
 use trueno_tests::{pages, program};
 
-use crate::stand::{
-    Stand, fill, holds, needing, read, refused, set_up, trial, trial_of_ours, trial_without_daemon,
-};
+use crate::stand::{Stand, fill, holds, read, refused, set_up, trial, trial_of_ours};
 
 /// Exit codes of `trueno-ublk`.
-const FAILED: i32 = 1;
+pub(super) const FAILED: i32 = 1;
 const USAGE: i32 = 2;
 
 /// Nobody.
@@ -35,15 +33,12 @@ pub(super) fn trials() -> Vec<Trial> {
         trial_of_ours("bad_input::a_number_that_is_taken", taken),
         trial_of_ours("bad_input::a_second_daemon", second_daemon),
         trial_of_ours("bad_input::a_foreign_file_as_arena", foreign_arena),
-        needing(&["unshare"], trial_without_daemon("bad_input::a_read_only_run", read_only_run)),
-        needing(&["unshare"], trial_without_daemon("bad_input::a_full_run", full_run)),
-        trial_without_daemon("bad_input::no_service", no_service),
     ]
 }
 
 /// Runs it, which must fail with that code and say all of that in one line, or in two where the second
 /// tells where to find help.
-fn fails(command: &mut Command, code: i32, words: &[&str]) -> Outcome {
+pub(super) fn fails(command: &mut Command, code: i32, words: &[&str]) -> Outcome {
     let output = command.env("LC_ALL", "C").output()?;
     let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
     let line = format!("{command:?}: {}, {complaint:?}", output.status);
@@ -57,14 +52,14 @@ fn fails(command: &mut Command, code: i32, words: &[&str]) -> Outcome {
     Ok(())
 }
 
-fn ublk(arguments: &[&str]) -> Command {
+pub(super) fn ublk(arguments: &[&str]) -> Command {
     let mut command = Command::new(program::ublk());
     command.args(arguments);
     command
 }
 
 /// Does something that must leave everything as it was.
-fn leaving_nothing(attempt: impl FnOnce() -> Outcome) -> Outcome {
+pub(super) fn leaving_nothing(attempt: impl FnOnce() -> Outcome) -> Outcome {
     let before = traces()?;
     attempt()?;
     daemon::nothing_left(&before)?;
@@ -235,32 +230,4 @@ fn foreign_arena(stand: &mut Stand) -> Outcome {
     let other = set_up("4M", &[])?;
     fill(&other, 0..16, pages::Frame::noise)?;
     holds(&other, 0..16, pages::Frame::noise)
-}
-
-/// Runs `trueno-ublk serve` where `/run` is as the script makes it.
-fn serve_where(script: &str, words: &[&str]) -> Outcome {
-    let script = format!("{script} && exec timeout 30 \"$@\"");
-    let mut command = Command::new("unshare");
-    command.args(["--mount", "sh", "-c", &script, "sh"]).arg(program::ublk()).arg("serve");
-    leaving_nothing(|| fails(&mut command, FAILED, words))
-}
-
-fn read_only_run() -> Outcome {
-    serve_where("mount -o remount,bind,ro /run", &["/run", "Read-only file system"])
-}
-
-fn full_run() -> Outcome {
-    let full = "mount -t tmpfs -o nr_inodes=1 tmpfs /run";
-    serve_where(full, &["/run", "No space left on device"])
-}
-
-/// What only looks starts nothing.
-fn no_service() -> Outcome {
-    leaving_nothing(|| {
-        equal("list", tool(&program::ublk().display().to_string(), &["list"])?.as_str(), "")?;
-        for command in ["reset", "stat", "verify"] {
-            fails(&mut ublk(&[command, "trueno/zram0"]), FAILED, &["not running"])?;
-        }
-        Ok(())
-    })
 }

@@ -2,7 +2,8 @@
 //! to that, and so does a journal that is kept outside of everything that is killed.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,14 +11,14 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 use libtest_mimic::Trial;
 use rustix::process::{Pid, Signal, kill_process};
-use trueno_tests::check::{Outcome, ensure, say, tool, wait_for};
+use trueno_tests::check::{Outcome, ensure, equal, say, tool, wait_for};
 use trueno_tests::daemon::{self, Daemon};
 use trueno_tests::journal::{Findings, Journal};
 use trueno_tests::pages::Direct;
-use trueno_tests::zram::RealDevice;
+use trueno_tests::zram::{Make, RealDevice};
 use trueno_tests::{program, seed};
 
-use crate::stand::{Stand, direct, needing, set_up, trial_of_ours};
+use crate::stand::{Stand, direct, needing, read, set_up, trial_of_ours, write};
 
 /// A build of the program that acknowledges a write before it can be found: see `daemon/Cargo.toml`.
 const PLANTED: &str = "TRUENO_UBLK_PLANTED";
@@ -34,6 +35,7 @@ pub(super) fn trials() -> Vec<Trial> {
     let planted = std::env::var_os(PLANTED).is_some();
     vec![
         needing(&["fio"], trial_of_ours("kill::worker_at_full_depth", |_| worker())),
+        trial_of_ours("kill::is_counted", |_| counted()),
         trial_of_ours("kill::worker_and_standby", worker_and_standby),
         trial_of_ours("kill::everything", everything),
         Trial::test("kill::a_planted_early_acknowledgement_is_found", early)
@@ -49,11 +51,11 @@ fn device() -> Outcome<RealDevice> {
 fn worker() -> Outcome {
     let kills = if std::env::var_os("TRUENO_SOAK").is_some() { 20 } else { 2 };
     let device = device()?;
-    let mut fio = Fio::start(&device, 3 + kills * 2)?;
+    let mut fio = Fio::start(&device)?;
     let load = Load::new()?;
     let mut pauses = load.while_working(&device, |load| {
-        let kill = || load.kill_and_wait(&device, || kill_worker(&device));
-        (0..kills).map(|_| kill()).collect::<Outcome<Vec<_>>>()
+        let kill = |number| load.kill_and_wait(&device, || load.kill_when_full(&device, number));
+        (0..kills).map(kill).collect::<Outcome<Vec<_>>>()
     })?;
     let findings = load.journal.check(&direct(&device)?)?;
     fio.end()?;
@@ -69,6 +71,35 @@ fn worker() -> Outcome {
 
 fn kill_worker(device: &RealDevice) -> Outcome {
     Ok(kill_process(daemon::worker(device)?, Signal::KILL)?)
+}
+
+/// The device's own files tell what happens to it.
+fn counted() -> Outcome {
+    let made = RealDevice::made_by(Make::Ublk)?;
+    equal("state without a disksize", read(&made, "trueno/state")?.as_str(), "none")?;
+    equal("worker without a disksize", read(&made, "trueno/worker_pid")?.as_str(), "0")?;
+    // Nobody stands by, so that there is time to see that nobody serves.
+    let device = set_up("16M", &[("trueno/recovery", "restart")])?;
+    for kills in 0..3 {
+        equal("state", read(&device, "trueno/state")?.as_str(), "live")?;
+        equal("kills", setting(&device, "trueno/worker_restarts")?, kills)?;
+        let worker = daemon::worker(&device)?;
+        let line = fs::read_to_string(format!("/proc/{worker}/cmdline"))?;
+        let directory = format!("{}/zram{}", daemon::ARENAS, device.number());
+        let is_its = ["worker", &directory].iter().all(|word| line.split('\0').any(|w| w == *word));
+        ensure(is_its, || format!("process {worker} is no worker of this device: {line:?}"))?;
+        kill_process(worker, Signal::KILL)?;
+        wait_for("the state while nobody serves", PATIENCE, || {
+            (read(&device, "trueno/state").ok()? == "recovering").then_some(())
+        })?;
+        wait_for("another worker", PATIENCE, || {
+            let other = daemon::worker(&device).ok()?;
+            let is_live = read(&device, "trueno/state").ok()? == "live";
+            (is_live && other != worker).then_some(())
+        })?;
+    }
+    write(&device, "reset", "1")?;
+    equal("state after a reset", read(&device, "trueno/state")?.as_str(), "none")
 }
 
 /// Nobody stands by any more: the supervisor starts another.
@@ -179,7 +210,7 @@ impl Load {
             // Pages that are this writer's alone.
             let at = random.usize(0..JOURNAL_PAGES / WRITERS) * WRITERS + number;
             self.journal.write(direct, at)?;
-            let now = u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX);
+            let now = self.now();
             let before = self.last.swap(now, Ordering::Relaxed);
             self.longest.fetch_max(now.saturating_sub(before), Ordering::Relaxed);
         }
@@ -191,7 +222,7 @@ impl Load {
     fn kill_and_wait(&self, device: &RealDevice, kill: impl FnOnce() -> Outcome) -> Outcome<u64> {
         let before = daemon::worker(device)?;
         thread::sleep(Duration::from_millis(Rng::with_seed(self.seed).u64(200..600)));
-        self.longest.store(0, Ordering::Relaxed);
+        self.begin_pause();
         kill()?;
         let killed = self.journal.writes();
         wait_for("another worker", PATIENCE, || {
@@ -201,36 +232,103 @@ impl Load {
         Ok(self.longest.load(Ordering::Relaxed) / 1000)
     }
 
+    /// What was acknowledged so far is of no matter for the pause.
+    fn begin_pause(&self) {
+        self.last.store(self.now(), Ordering::Relaxed);
+        self.longest.store(0, Ordering::Relaxed);
+    }
+
+    /// Microseconds.
+    fn now(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    /// Kills the worker while every tag of every queue is taken: every other time in the middle of
+    /// its work on them.
+    fn kill_when_full(&self, device: &RealDevice, number: u64) -> Outcome {
+        let worker = daemon::worker(device)?;
+        let tags = setting(device, "trueno/queues")? * setting(device, "trueno/depth")?;
+        // Nothing is answered any more, so whoever writes has every tag soon.
+        kill_process(worker, Signal::STOP)?;
+        let full = wait_for("a request on every tag", PATIENCE, || {
+            (under_way(device).ok()? == tags).then_some(())
+        });
+        if number % 2 == 1 {
+            kill_process(worker, Signal::CONT)?;
+            let work = Rng::with_seed(self.seed ^ number).u64(..3000);
+            thread::sleep(Duration::from_micros(work));
+        }
+        self.begin_pause();
+        // Also where that was in vain: nobody else ends a process that is stopped.
+        kill_process(worker, Signal::KILL)?;
+        full
+    }
+
     fn nothing_is_lost(&self, findings: &Findings) -> Outcome {
         let is_clean = *findings == Findings::default();
         ensure(is_clean, || format!("TRUENO_SEED={}: {findings:?}", self.seed))
     }
 }
 
-/// fio on a part of the device, with every tag of every queue taken.
-struct Fio(Option<std::process::Child>);
+/// How many requests the driver has been given and not answered.
+fn under_way(device: &RealDevice) -> Outcome<u64> {
+    let text = fs::read_to_string(sysfs(device).join("inflight"))?;
+    Ok(text.split_whitespace().map(str::parse::<u64>).sum::<Result<_, _>>()?)
+}
+
+fn sysfs(device: &RealDevice) -> PathBuf {
+    Path::new("/sys/block").join(device.node().file_name().unwrap_or_default())
+}
+
+fn setting(device: &RealDevice, name: &str) -> Outcome<u64> {
+    Ok(read(device, name)?.parse()?)
+}
+
+/// fio on a part of the device: for each queue a job, which would have twice as many requests under
+/// way as the queue takes.
+struct Fio(Option<Child>);
+
+/// fio's status when it was told to end and had found nothing wrong until then.
+const INTERRUPTED: i32 = 128;
 
 impl Fio {
-    fn start(device: &RealDevice, seconds: u64) -> Outcome<Self> {
-        let half = FIO_BYTES / 2;
-        let jobs = [("one", 0), ("other", half)].map(|(name, offset)| {
-            let [name, offset] = [format!("--name={name}"), format!("--offset={offset}")];
-            [name, offset, format!("--size={half}"), "--rw=randwrite".to_owned()]
+    fn start(device: &RealDevice) -> Outcome<Self> {
+        let mut processors = Vec::new();
+        for queue in fs::read_dir(sysfs(device).join("mq"))? {
+            processors.push(fs::read_to_string(queue?.path().join("cpu_list"))?);
+        }
+        let bytes = FIO_BYTES / processors.len() as u64;
+        let depth = setting(device, "trueno/depth")? * 2;
+        let jobs = (0..).zip(&processors).flat_map(|(job, processors)| {
+            let processors = processors.replace(' ', "");
+            [
+                format!("--name=queue-{job}"),
+                format!("--offset={}", job * bytes),
+                format!("--size={bytes}"),
+                format!("--cpus_allowed={}", processors.trim_end()),
+                "--rw=randwrite".to_owned(),
+            ]
         });
-        let mut command = std::process::Command::new("fio");
+        let mut command = Command::new("fio");
         command.args(["--name=global", "--minimal"]);
         command.arg(format!("--filename={}", device.node().display()));
-        command.args(["--direct=1", "--ioengine=io_uring", "--iodepth=128", "--bs=4k"]);
+        command.args(["--direct=1", "--ioengine=io_uring", "--bs=4k"]);
+        command.arg(format!("--iodepth={depth}"));
         command.args(["--verify=crc32c", "--verify_fatal=1", "--verify_backlog=512"]);
-        command.args([format!("--runtime={seconds}"), "--time_based=1".to_owned()]);
-        command.args(jobs.concat()).current_dir(std::env::temp_dir());
+        // Until it is told to end.
+        command.args(["--runtime=600", "--time_based=1"]);
+        command.args(jobs).current_dir(std::env::temp_dir());
         command.stdout(fs::File::create("/dev/null")?);
         Ok(Fio(Some(command.spawn()?)))
     }
 
     fn end(&mut self) -> Outcome {
-        let status = self.0.take().map(|mut child| child.wait()).transpose()?;
-        ensure(status.is_some_and(|status| status.success()), || format!("fio: {status:?}"))
+        let Some(mut child) = self.0.take() else { return Ok(()) };
+        ensure(child.try_wait()?.is_none(), || "fio has ended by itself".into())?;
+        kill_process(Pid::from_child(&child), Signal::INT)?;
+        let status = child.wait()?;
+        let is_clean = status.success() || status.code() == Some(INTERRUPTED);
+        ensure(is_clean, || format!("fio: {status}"))
     }
 }
 

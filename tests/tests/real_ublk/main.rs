@@ -12,12 +12,16 @@ mod bad_input;
 mod busy;
 mod data;
 mod effects;
+mod fields;
 mod hung;
 mod kill;
+mod service;
+mod several;
 mod stand;
 mod swap;
 mod third_party;
 mod third_way;
+mod unfit;
 
 /// All trials: one line for each module.
 fn trials() -> Vec<Trial> {
@@ -27,11 +31,15 @@ fn trials() -> Vec<Trial> {
         busy::trials(),
         data::trials(),
         effects::trials(),
+        fields::trials(),
         hung::trials(),
         kill::trials(),
+        service::trials(),
+        several::trials(),
         swap::trials(),
         third_party::trials(),
         third_way::trials(),
+        unfit::trials(),
         //
     ]
     .into_iter()

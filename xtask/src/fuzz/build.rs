@@ -60,7 +60,8 @@ pub(super) fn programs(workspace: &Workspace, driver: Driver) -> anyhow::Result<
 pub(super) fn seeds(workspace: &Workspace) -> anyhow::Result<()> {
     let mut cargo = cargo(workspace, "run");
     cargo.args(["--profile=shipped", "--bin=seeds", "--"]);
-    cargo.arg(workspace.path("corpus")).arg(workspace.path("fuzz/corpus"));
+    cargo.arg(workspace.path("corpus")).arg(workspace.path("generator/tests/cases"));
+    cargo.arg(workspace.path("fuzz/corpus"));
     process::run(&mut cargo)
 }
 

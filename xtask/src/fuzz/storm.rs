@@ -84,7 +84,7 @@ impl Said {
             executions: number("executions")?,
             per_second: number("rate")?,
             batches: Some((number("first")?, number("next")?)),
-            detail: format!(", {calls} calls of codecs, {share} % accepted"),
+            detail: format!(", {calls} calls, {share} % accepted"),
             finding: None,
         })
     }
@@ -125,7 +125,7 @@ mod tests {
         let report = said.report(ExitStatus::default()).unwrap();
         assert_eq!((report.executions, report.per_second), (256, 128));
         assert_eq!(report.batches, Some((4, 8)));
-        assert_eq!(report.detail, ", 768 calls of codecs, 31.4 % accepted");
+        assert_eq!(report.detail, ", 768 calls, 31.4 % accepted");
         assert_eq!(report.finding, None);
     }
 
