@@ -114,6 +114,44 @@ fn what_packaged_files_name_is_packaged() {
     assert!(paths.contains("usr/bin/trueno-ublk"));
 }
 
+/// What systemd makes a mount namespace for: the devices' memory is mounts that all must see, and that
+/// outlive the service.
+#[test]
+fn the_service_has_no_mounts_of_its_own() {
+    let text = text_of(&Workspace::of_this_build(), "packaging/systemd/trueno-ublk.service");
+    let keys: BTreeSet<_> = text.lines().filter_map(|line| line.split('=').next()).collect();
+    let set = |key: &str| keys.iter().any(|set| set.starts_with(key));
+    for key in [
+        "Bind",
+        "DynamicUser",
+        "ExecPaths",
+        "Extension",
+        "InaccessiblePaths",
+        "LogNamespace",
+        "Mount",
+        "NoExecPaths",
+        "PrivateBPF",
+        "PrivateDevices",
+        "PrivateIPC",
+        "PrivatePIDs",
+        "PrivateTmp",
+        "ProcSubset",
+        "ProtectControlGroups",
+        "ProtectHome",
+        "ProtectKernel",
+        "ProtectProc",
+        "ProtectSystem",
+        "ReadOnlyPaths",
+        "ReadWritePaths",
+        "Root",
+        "TemporaryFileSystem",
+    ] {
+        assert!(!set(key), "{key} gives the service a mount namespace");
+    }
+    // Without it, PrivateNetwork= does too.
+    assert!(text.contains("\nPrivateMounts=no\n") && set("PrivateNetwork"), "{text}");
+}
+
 #[test]
 fn scripts_run_when_they_are_meant_to() {
     let workspace = Workspace::of_this_build();
