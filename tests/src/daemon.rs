@@ -151,7 +151,8 @@ pub fn processes() -> io::Result<BTreeSet<i32>> {
         };
         // Empty for what has ended and was not waited for.
         let line = fs::read_to_string(entry.path().join("cmdline")).unwrap_or_default();
-        let program = line.split('\0').next().map(Path::new);
+        // Workers have an @ in front, by which systemd knows them.
+        let program = line.split('\0').next().map(|name| Path::new(name.trim_start_matches('@')));
         if program.and_then(Path::file_name).is_some_and(|name| name == NAME) {
             processes.insert(id);
         }

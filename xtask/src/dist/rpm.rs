@@ -82,8 +82,8 @@ fn files() -> String {
             Source::Link(_) => return format!("/{}\n", row.path),
             _ => "",
         };
-        // The names are patterns, in which a backslash stands before what is meant as it is.
-        let path = row.path.replace('\\', r"\\");
+        // The names are patterns, and releases of rpm differ in what a backslash is in one.
+        let path = row.path.replace('\\', "?");
         format!("%attr({:o}, root, root) {kind}/{path}\n", row.mode())
     };
     contents::of(Format::Rpm).map(line).collect()
