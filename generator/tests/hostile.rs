@@ -217,7 +217,7 @@ fn files_that_may_not_be_read() {
     let good = good_units();
     let forbid = |root: &Scratch, path: &str| {
         let path = root.path().join(path);
-        fs::set_permissions(path, Permissions::from_mode(0)).expect("its mode is set");
+        fs::set_permissions(path, Permissions::from_mode(0o000)).expect("its mode is set");
     };
     for (path, status, words) in [
         (MAIN, 1, "usr/lib/systemd/zram-generator.conf: cannot be read: Permission denied"),
