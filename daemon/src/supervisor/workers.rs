@@ -180,12 +180,25 @@ impl Workers {
         while self.is_one_missing() {
             match self.add() {
                 // Without a thread nobody hears what it says. That it ends is seen all the same.
-                Ok((_, line)) => drop(spawn_thread("first-line", || tell(line))),
+                Ok((_, line)) => {
+                    let workers = self.clone();
+                    drop(spawn_thread("first-line", move || workers.tell(line)));
+                }
                 Err(error) => {
                     say(format_args!("cannot start a worker: {error}"));
                     return self.retry();
                 }
             }
+        }
+    }
+
+    /// Nobody else waits for it. It may take as long as taking over takes. One that is not wanted any more
+    /// has failed because of that.
+    fn tell(&self, line: FirstLine) {
+        if let Err(failure) = line.hear(None)
+            && self.state().wanted > 0
+        {
+            say(failure.text);
         }
     }
 
@@ -262,12 +275,6 @@ fn spawn_thread(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<(
     Builder::new().name(name.to_owned()).spawn(run).map(drop)
 }
 
-/// Nobody else waits for it. It may take as long as taking over takes.
-fn tell(line: FirstLine) {
-    if let Err(failure) = line.hear(None) {
-        say(failure.text);
-    }
-}
 
 /// Whether a process calls itself as workers do: asking it for more might wait for its memory.
 fn is_worker(pid: u32) -> bool {
