@@ -49,12 +49,12 @@ fn swap_with_kills(stand: &mut Stand) -> Outcome {
     })
 }
 
-/// Fills one and a half times the memory, checks it all, rewrites some, checks it all again;
-/// `meanwhile` is called again and again.
+/// Fills one and a half times the memory and checks it all; in `soak` rewrites some and checks it all
+/// again, five times. `meanwhile` is called again and again.
 fn swap_and_meanwhile(meanwhile: fn(&RealDevice, Instant) -> Outcome) -> Outcome {
     let memory = meminfo("MemTotal")?;
     let seed = seed::seed()?;
-    let rounds = if std::env::var_os("TRUENO_SOAK").is_some() { 5 } else { 1 };
+    let rounds = if std::env::var_os("TRUENO_SOAK").is_some() { 5 } else { 0 };
     let device = set_up(&(memory * 2).to_string(), &[])?;
     let swap = Swap::on(&device.node())?;
     let swapped_before = vmstat("pswpout")?;
