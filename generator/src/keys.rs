@@ -179,7 +179,7 @@ pub const KEYS: &[Row] = &[
         key: Key::Queues,
         name: "queues",
         value: "NUMBER",
-        help: "How many queues, with a thread each, a ublk device has: 1 to 32. Unless given, \
+        help: "How many queues, with a thread each, a ublk device has: 1 to 63. Unless given, \
                `trueno-ublk` decides.",
         ..ADDED
     },

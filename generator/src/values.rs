@@ -117,7 +117,7 @@ pub(crate) fn backend(text: &str) -> Parsed<Kind> {
 
 /// As `trueno/queues` of a device takes it.
 pub(crate) fn queues(text: &str) -> Parsed<u32> {
-    within(text, 32)
+    within(text, 63)
 }
 
 /// As `trueno/depth` takes it.
@@ -188,8 +188,8 @@ mod tests {
         assert!(["", "-2", "32768", "high"].iter().all(|text| priority(text).is_err()));
         assert_eq!((fraction("0.5"), fraction("inf")), (Ok(0.5), Ok(f64::INFINITY)));
         assert!(["", "-0.1", "NaN", "1/2"].iter().all(|text| fraction(text).is_err()));
-        assert_eq!((queues("32"), depth("4096")), (Ok(32), Ok(4096)));
-        assert!(["0", "33", "-1", "two"].iter().all(|text| queues(text).is_err()));
+        assert_eq!((queues("63"), depth("4096")), (Ok(63), Ok(4096)));
+        assert!(["0", "64", "-1", "two"].iter().all(|text| queues(text).is_err()));
     }
 
     #[test]
