@@ -51,7 +51,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     },
     Subcommand {
         name: "ci",
-        help: "what CI runs: the documentation and `test --yes`",
+        help: "what CI runs: `test --yes`, the documentation, fuzzing, AArch64",
         run: test::ci,
     },
     Subcommand {
