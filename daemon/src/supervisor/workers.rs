@@ -275,7 +275,6 @@ fn spawn_thread(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<(
     Builder::new().name(name.to_owned()).spawn(run).map(drop)
 }
 
-
 /// Whether a process calls itself as workers do: asking it for more might wait for its memory.
 fn is_worker(pid: u32) -> bool {
     let name = fs::read_to_string(format!("/proc/{pid}/comm"));

@@ -33,7 +33,7 @@ struct Job {
     request: Request,
     /// Pages done.
     done: u64,
-    /// Since when it waits for memory.
+    /// Since when it waits for memory, for the page that it has come to.
     parked: Option<Instant>,
 }
 
@@ -232,7 +232,10 @@ impl<T: Transport, P: Pages> Server<T, P> {
         let data = self.transport.written(tag, from..to).map_err(io_errno)?;
         for (page, data) in (pages.start + job.done..pages.end).zip(data) {
             match self.pages.write(page, data).map_err(failed)? {
-                Written::Done => job.done += 1,
+                Written::Done => {
+                    job.done += 1;
+                    job.parked = None;
+                }
                 Written::Parked => return Ok(Written::Parked),
             }
         }

@@ -237,6 +237,17 @@ fn a_swap_out_does_not_wait_for_long() {
 }
 
 #[test]
+fn a_write_that_gets_on_does_not_wait_too_long() {
+    let swap = request(uapi::OP_WRITE | uapi::IO_F_SWAP, 0..4);
+    let begin = Instant::now();
+    // Each page waits for five tries, all of them for longer than one may.
+    let store = Small { patience: Some(4), ..Default::default() };
+    let server = run(server(driver(&[swap]), store));
+    assert!(begin.elapsed() > SWAP_PATIENCE);
+    assert_eq!(results(&server), [(0, 4 * 4096)]);
+}
+
+#[test]
 fn a_large_discard_lets_others_pass() {
     let mut driver = driver(&[request(uapi::OP_DISCARD, 0..950), request(uapi::OP_READ, 0..1)]);
     let second = driver.rounds[0].split_off(1);
