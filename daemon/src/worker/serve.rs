@@ -139,7 +139,9 @@ impl<T: Transport, P: Pages> Server<T, P> {
                 Event::Request(tag) => {
                     let descriptor = self.transport.descriptor(tag);
                     match Request::parse(descriptor, self.device_pages, self.most_pages) {
-                        Ok(request) => self.work(tag, Job { request, done: 0, parked: None })?,
+                        Ok(request) => {
+                            self.work(tag, Job { request, done: 0, parked: None })?;
+                        }
                         Err(errno) => self.transport.answer(tag, -errno.raw_os_error())?,
                     }
                 }
@@ -156,30 +158,43 @@ impl<T: Transport, P: Pages> Server<T, P> {
         Ok(())
     }
 
-    /// Goes on with what was not answered yet.
+    /// Goes on with what was not answered yet. When one has found no memory, the others do not look for
+    /// any: to try all of a queue again and again takes the processor from whoever gets memory.
     fn take_waiting(&mut self) -> anyhow::Result<()> {
         if self.waiting.is_empty() {
             return Ok(());
         }
-        let is_due = self.retry.is_some_and(|at| at <= Instant::now());
-        if is_due {
+        let now = Instant::now();
+        let mut is_worth_a_try = self.retry.is_some_and(|at| at <= now);
+        if is_worth_a_try {
             self.retry = None;
         }
         for _ in 0..self.waiting.len() {
-            let Some(waiting) = self.waiting.pop_front() else { break };
-            match waiting.is_parked && !is_due {
-                true => self.waiting.push_back(waiting),
-                false => self.work(waiting.tag, waiting.job)?,
+            let Some(Waiting { tag, job, is_parked }) = self.waiting.pop_front() else { break };
+            match is_parked && !is_worth_a_try {
+                true => self.conclude(tag, job, Step::Parked, now)?,
+                false => is_worth_a_try &= !self.work(tag, job)?,
             }
         }
         Ok(())
     }
 
-    /// Does what can be done for a job now.
-    fn work(&mut self, tag: u16, mut job: Job) -> anyhow::Result<()> {
-        let mut step = self.step(tag, &mut job);
+    /// Does what can be done for a job now; whether it was parked.
+    fn work(&mut self, tag: u16, mut job: Job) -> anyhow::Result<bool> {
+        let step = self.step(tag, &mut job);
+        self.conclude(tag, job, step, Instant::now())?;
+        Ok(step == Step::Parked)
+    }
+
+    /// Answers it, or keeps it for later.
+    fn conclude(
+        &mut self,
+        tag: u16,
+        mut job: Job,
+        mut step: Step,
+        now: Instant,
+    ) -> anyhow::Result<()> {
         if step == Step::Parked {
-            let now = Instant::now();
             let since = *job.parked.get_or_insert(now);
             if now.duration_since(since) >= patience_for(&job.request) {
                 step = Step::Answer(-FAILED.raw_os_error());

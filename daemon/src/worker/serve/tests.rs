@@ -237,6 +237,17 @@ fn a_swap_out_does_not_wait_for_long() {
 }
 
 #[test]
+fn one_of_those_that_wait_looks_for_memory() {
+    let writes = [0, 1, 2, 3].map(|page| request(uapi::OP_WRITE, page..page + 1));
+    let server = run(server(driver(&writes), Small { patience: Some(6), ..Default::default() }));
+    let mut answers = server.transport.answers.iter();
+    // Four tries when they came, and one a time from then on; the seventh is what it takes.
+    assert_eq!(answers.next().map(|(_, result, round)| (*result, *round)), Some((4096, 5)));
+    assert!(answers.all(|(_, result, _)| *result == 4096));
+    assert_eq!(server.pages.kept.len(), 4);
+}
+
+#[test]
 fn a_write_that_gets_on_does_not_wait_too_long() {
     let swap = request(uapi::OP_WRITE | uapi::IO_F_SWAP, 0..4);
     let begin = Instant::now();
