@@ -222,8 +222,7 @@ mod tests {
     fn an_unknown_part_is_refused_with_the_names() {
         let error = parse(&["--only", "vm 9"]).unwrap_err().to_string();
         assert!(
-            error.contains("`vm 9`")
-                && error.contains("fmt+clippy, tests, library, host zram")
+            error.contains("`vm 9`") && error.contains("fmt+clippy, tests, library, host zram")
         );
         assert!(parse(&["--what"]).is_err());
     }
