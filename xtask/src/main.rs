@@ -51,7 +51,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     },
     Subcommand {
         name: "ci",
-        help: "what CI runs: `test --yes`, the documentation, fuzzing, AArch64",
+        help: "what CI runs: `test --yes`, the documentation, fuzzing, AArch64, our devices on 7.2",
         run: test::ci,
     },
     Subcommand {
