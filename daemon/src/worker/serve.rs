@@ -1,8 +1,8 @@
 //! The loop of one queue: waiting in one place, and everything that has come worked off after it.
 //!
 //! Nothing here allocates, logs, or takes a lock. A write that finds no memory ready is parked: its tag
-//! is kept and the loop goes on. It is tried again when the grow thread rings, and every few
-//! milliseconds, and goes on with the page where it stopped.
+//! is kept and the loop goes on. When the grow thread rings, and every few milliseconds, those that wait
+//! are tried in turn until one finds no memory; each goes on with the page where it stopped.
 
 use std::collections::VecDeque;
 use std::io;
