@@ -34,7 +34,10 @@ fn summary(device: &Device) -> String {
         Usage::Mount { point } => {
             format!("{node}: {}, {size}, mounted on {point}", device.fs_type)
         }
-        Usage::Plain => format!("{node}: {}, {size}, not mounted", device.fs_type),
+        Usage::Plain => {
+            let service = units::service(device);
+            format!("{node}: {}, {size}, only when {service} is started", device.fs_type)
+        }
     };
     if limit > 0 {
         let limit = mebibytes(limit);

@@ -350,13 +350,19 @@ impl Resolver<'_> {
             let text = "writeback-device is for backend = kernel only; made without it";
             self.notes.device(Level::Error, name, None, text);
         }
-        let policy = [Key::Recompress, Key::WritebackLimit, Key::IdleAge, Key::Maintenance];
-        let is_given = |key: &&Key| self.is_given(**key);
-        let given: Vec<_> = policy.iter().filter(is_given).map(|key| key.row().name).collect();
-        if !given.is_empty() {
+        let Policy { recompress, writeback_limit, idle_age, interval } = &device.policy;
+        let policy = [
+            (Key::Recompress, recompress.is_some()),
+            (Key::WritebackLimit, writeback_limit.is_some()),
+            (Key::IdleAge, idle_age.is_some()),
+            (Key::Maintenance, interval.is_some()),
+        ];
+        let wanted = policy.iter().filter(|(_, is_wanted)| *is_wanted);
+        let wanted: Vec<_> = wanted.map(|(key, _)| key.row().name).collect();
+        if !wanted.is_empty() {
             let text = format!(
                 "{}: nothing carries this out yet; the device is made without it",
-                given.join(", ")
+                wanted.join(", ")
             );
             self.say(Level::Error, text);
         }

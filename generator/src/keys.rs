@@ -104,17 +104,18 @@ pub const KEYS: &[Row] = &[
         name: "compression-algorithm",
         value: "NAME[(PARAMETERS)]...",
         help: "The algorithm to compress with, and behind it, separated by blanks, up to three to \
-               recompress with. Parameters are written in parentheses, without blanks, separated by \
-               commas: `zstd(level=3)`. They go to `algorithm_params` of the device. Parameters \
-               without a name go to `recompress`. An algorithm that the kernel does not know is \
-               passed over with a warning.",
+               recompress with, on devices of the kernel. Parameters are written in parentheses, without \
+               blanks, separated by commas: `zstd(level=3)`. They go to `algorithm_params` of the \
+               device. Parameters without a name go to `recompress`. An algorithm that the device does \
+               not offer is passed over with a warning. Unless given, the kernel's own choice, or `wm`; \
+               `trueno-ublk`(8) says what its devices offer, and with which parameters.",
         ..STOCK
     },
     Row {
         key: Key::WritebackDevice,
         name: "writeback-device",
         value: "PATH",
-        help: "A block device for pages that do not compress.",
+        help: "A block device for pages that do not compress; for devices of the kernel only.",
         ..STOCK
     },
     Row {
@@ -137,8 +138,10 @@ pub const KEYS: &[Row] = &[
         name: "fs-type",
         value: "TYPE",
         default: "swap; with mount-point, ext2",
-        help: "What `systemd-makefs`(8) is to make. A device with another type than swap and without \
-               a mount point is made, and no unit uses it.",
+        help: "What `systemd-makefs`(8) is to make. For a device with another type than swap and \
+               without a mount point there is no unit: it is set up when somebody starts \
+               `systemd-zram-setup@zramN.service`, or `trueno-zram-setup@zramN.service` with \
+               `backend = ublk`.",
         ..STOCK
     },
     Row {
@@ -204,7 +207,7 @@ pub const KEYS: &[Row] = &[
         name: "recompress",
         value: "REQUEST|none",
         default: "none",
-        help: "What maintenance recompresses, as the attribute `recompress` takes it: `type=huge_idle \
+        help: "What maintenance, see below, recompresses, as the attribute `recompress` takes it: `type=huge_idle \
                threshold=3000`.",
         ..ADDED
     },

@@ -110,7 +110,7 @@ fn generate(root: &Root, directory: &Path, log: &Log) -> anyhow::Result<ExitCode
     }
     let configuration = read(root, wish)?;
     configuration.notes.iter().for_each(|note| log.note(note));
-    let mut has_fault = configuration.notes.has_fault();
+    let mut has_fault = configuration.notes.reach(Level::Fault);
     let devices = &configuration.devices;
     if !devices.is_empty() && is_container(root) {
         log.say(Level::Info, "no devices: this is a container");
@@ -154,7 +154,8 @@ fn check(root: &Root, log: &Log) -> anyhow::Result<ExitCode> {
         warn_of_zswap(root, &configuration.devices, log);
         print(&check::text(&configuration, &own_path()))?;
     }
-    Ok(code(configuration.notes.has_fault()))
+    // Whoever checks wants to know of what will not be done, too.
+    Ok(code(configuration.notes.reach(Level::Error)))
 }
 
 fn explain(root: &Root, name: Name, log: &Log) -> anyhow::Result<ExitCode> {

@@ -128,9 +128,9 @@ impl Notes {
         self.0.iter()
     }
 
-    /// Whether anything is wrong.
+    /// Whether anything is that bad, or worse.
     #[must_use]
-    pub fn has_fault(&self) -> bool {
-        self.0.iter().any(|note| note.level == Level::Fault)
+    pub fn reach(&self, level: Level) -> bool {
+        self.0.iter().any(|note| note.level >= level)
     }
 }

@@ -53,6 +53,7 @@ fn by_systemd() -> anyhow::Result<&'static str> {
             "--property=KillMode=process",
             "--property=SendSIGKILL=no",
             "--property=OOMScoreAdjust=-1000",
+            "--property=MemorySwapMax=0",
             "--",
             &program,
             "serve",

@@ -35,7 +35,7 @@ fn later_lines_win_across_files_and_sections() {
         "[zram0]\nzram-size=4\nzram-size=5\n",
     ]);
     assert_eq!(sizes(&configuration), [(0, 5), (1, 3)]);
-    assert!(!configuration.notes.has_fault());
+    assert!(!configuration.notes.reach(Level::Fault));
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn a_bad_value_costs_its_own_device_only() {
 fn a_bad_value_that_is_replaced_costs_nothing() {
     let configuration = configuration(&["[zram0]\nzram-size=x y\n", "[zram0]\nzram-size=6\n"]);
     assert_eq!(sizes(&configuration), [(0, 6)]);
-    assert!(!configuration.notes.has_fault());
+    assert!(!configuration.notes.reach(Level::Fault));
     assert_eq!(
         notes(&configuration, Level::Warning),
         ["a:2: zram0: zram-size = x y: cannot make sense of `y` (a later line replaces it)"]

@@ -117,11 +117,15 @@ const PROGRAM: &[(&str, &[Block])] = &[
     (
         "EXIT STATUS",
         &[
-            Item("`0`", "All is well, also if no device is configured."),
+            Item(
+                "`0`",
+                "All is well, also if no device is configured. As a generator also if something that \
+             was asked for is not done, such as maintenance, but every device is made: an error says so.",
+            ),
             Item(
                 "`1`",
                 "Something is wrong with the configuration, or could not be done. What is not \
-             concerned has been done.",
+             concerned has been done. `--check` also counts what would not be done.",
             ),
             Item("`2`", "The command line is wrong."),
         ],
@@ -139,7 +143,8 @@ const PROGRAM: &[(&str, &[Block])] = &[
             Paragraph("After a change of the configuration, either reboot, or"),
             Verbatim("systemctl daemon-reload\nsystemctl restart systemd-zram-setup@zram0.service"),
             Paragraph(
-                "which takes the device away and makes it anew: what is swapped out has to fit into \
+                "or, for a device of trueno-ublk, `trueno-zram-setup@zram0.service`. It takes the \
+             device away and makes it anew: what is swapped out has to fit into \
              memory meanwhile, and a file system on the device is lost. A device that is to go away \
              is stopped before its section is.",
             ),

@@ -39,7 +39,8 @@ pub(super) const DESCRIPTION: &[Block] = &[
     ),
     Paragraph(
         "trueno-ublk makes devices of the same use in a process of its own. They have the same \
-         files in another place, and everything below works on them in the same way: see `DEVICES`.",
+         files in another place, and what is below works on them in the same way, but for what they \
+         do not have: see `DEVICES`.",
     ),
     Paragraph(
         "A <device> is a path that starts with a slash, such as `/dev/zram0`, or a name below \
@@ -79,6 +80,12 @@ const DEVICES: &[Block] = &[
          kernel's ublk driver. The attributes are in `/run/trueno/zram`<N>, where <N> is \
          trueno-ublk's own number, and `/dev/trueno/zram`<N> is a link to the block device. \
          Wherever a <device> is asked for, all of these will do, and `trueno/zram`<N> for short.",
+    ),
+    Paragraph(
+        "A device of trueno-ublk has no backing device, no secondary algorithms and no times of \
+         access, so `--backing-dev`, `--writeback`, `--recompress`, their like and `--idle` with an \
+         age are refused for it, as for a kernel that was built without them, and the columns of \
+         these are empty. The algorithms are its own: see trueno-ublk(8).",
     ),
     Paragraph(
         "A device of trueno-ublk has a block device only while it has a size. `--find` with \
@@ -335,6 +342,6 @@ const NOTES: &[Block] = &[
 ];
 
 const SEE_ALSO: &[Block] = &[
-    Paragraph("zramctl(8), trueno-ublk(8), swapon(8), mkswap(8), zram-generator(8)"),
+    Paragraph("trueno-ublk(8), trueno-zram-generator(8), swapon(8), mkswap(8), zramctl(8)"),
     Paragraph("https://docs.kernel.org/admin-guide/blockdev/zram.html"),
 ];
