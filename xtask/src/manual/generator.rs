@@ -133,7 +133,7 @@ const PROGRAM: &[(&str, &[Block])] = &[
     (
         "MESSAGES",
         &[Paragraph(
-            "At boot, messages go to the kernel's log: `journalctl -k -g trueno-zram-generator` shows \
+            "At boot, messages go to the kernel's log: `journalctl -b -t trueno-zram-generator` shows \
          them. Where no device is made, they say why. Those of the services are in the journal.",
         )],
     ),
