@@ -94,6 +94,9 @@ pub(super) const CONTENTS: &[Row] = &[
         Gzip("man/trueno-zram-generator.conf.5"),
         "usr/share/man/man5/trueno-zram-generator.conf.5.gz",
     ),
+    // Units of kernel devices name these, as those of zram-generator do; its package is never beside ours.
+    row(Link("trueno-zram-generator.8.gz"), "usr/share/man/man8/zram-generator.8.gz"),
+    row(Link("trueno-zram-generator.conf.5.gz"), "usr/share/man/man5/zram-generator.conf.5.gz"),
     row(
         File("completions/trueno-zramctl.bash"),
         "usr/share/bash-completion/completions/trueno-zramctl",
