@@ -45,6 +45,7 @@ const CI_PARTS: &[Part] = &[
     Part::Vm("7.2"),
     Part::Ublk("6.12"),
     Part::Ublk("7.2"),
+    Part::Libublk("6.12"),
     Part::Boot("6.12"),
 ];
 
@@ -59,6 +60,7 @@ const SOAK_PARTS: &[Part] = &[
     Part::Ublk("6.12"),
     Part::Ublk("6.18"),
     Part::Ublk("7.2"),
+    Part::Libublk("6.12"),
     Part::Boot("6.12"),
     Part::Boot("7.2"),
 ];

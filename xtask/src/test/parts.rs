@@ -62,6 +62,9 @@ pub(super) enum Part {
     Vm(&'static str),
     /// Compressed RAM disks of our own under a stock kernel of that series.
     Ublk(&'static str),
+    /// Our devices with the queues of `libublk`, in place of our own; trials of theirs under a stock
+    /// kernel of that series.
+    Libublk(&'static str),
     /// Machines that boot with our package under a stock kernel of that series.
     Boot(&'static str),
     /// The codecs on AArch64, emulated.
@@ -80,6 +83,7 @@ impl Part {
             Self::HostZram => "host zram".into(),
             Self::Vm(series) => format!("vm {series}"),
             Self::Ublk(series) => format!("ublk {series}"),
+            Self::Libublk(_) => "libublk".into(),
             Self::Boot(series) => format!("boot {series}"),
             Self::Arm64 => "arm64".into(),
         }
@@ -92,7 +96,7 @@ impl Part {
             Self::HostZram => tools::REAL_ZRAM.to_vec(),
             Self::Arm64 => tools::ARM64.to_vec(),
             Self::Vm(_) => [tools::REAL_ZRAM.to_vec(), tools::virtual_machine()].concat(),
-            Self::Ublk(_) => {
+            Self::Ublk(_) | Self::Libublk(_) => {
                 let devices = [tools::REAL_ZRAM, tools::REAL_UBLK].concat();
                 [devices, tools::virtual_machine()].concat()
             }
@@ -143,6 +147,7 @@ impl<'a> Session<'a> {
             Part::HostZram => self.host_zram(),
             Part::Vm(series) => self.vm(series),
             Part::Ublk(series) => self.ublk(series),
+            Part::Libublk(series) => self.libublk(series),
             Part::Boot(series) => self.boot(series),
             Part::Arm64 => self.arm64(),
         }
@@ -165,7 +170,7 @@ impl<'a> Session<'a> {
         Ok(Outcome::Counted(self.check(doc)?))
     }
 
-    fn check(&mut self, command: Command) -> anyhow::Result<Tally> {
+    pub(super) fn check(&mut self, command: Command) -> anyhow::Result<Tally> {
         let status = self.console.run(command, |_| ())?;
         Ok(Tally::of_check(status.success()))
     }
