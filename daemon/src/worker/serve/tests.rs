@@ -88,6 +88,7 @@ struct Small {
 }
 
 impl Pages for Small {
+    given_up: u64,
     fn read(&mut self, page: u64, out: &mut Page) -> Result<(), Error> {
         out.fill(self.kept.get(&page).copied().unwrap_or(0));
         match out[0] {
@@ -122,6 +123,10 @@ impl Pages for Small {
         self.wants
     }
 }
+    fn give_up(&mut self, pages: u64) {
+        self.given_up += pages;
+    }
+
 
 fn request(operation: u32, pages: Range<u64>) -> IoDesc {
     let nr_sectors = u32::try_from((pages.end - pages.start) * 8).expect("few");
@@ -226,10 +231,11 @@ fn the_bell_is_heard_before_the_time_is_up() {
 
 #[test]
 fn a_swap_out_does_not_wait_for_long() {
-    let swap = request(uapi::OP_WRITE | uapi::IO_F_SWAP, 0..1);
-    let file = request(uapi::OP_WRITE, 1..2);
+    let swap = request(uapi::OP_WRITE | uapi::IO_F_SWAP, 0..3);
+    let file = request(uapi::OP_WRITE, 3..4);
     let begin = Instant::now();
-    let store = Small { patience: Some(40), ..Default::default() };
+    // Room for the first page.
+    let store = Small { room: 1, patience: Some(40), ..Default::default() };
     let server = run(server(driver(&[swap, file]), store));
     // The other one is done in the end, however long that takes.
     assert_eq!(results(&server), [(0, -libc::EIO), (1, 4096)]);
@@ -238,6 +244,7 @@ fn a_swap_out_does_not_wait_for_long() {
 
 #[test]
 fn one_of_those_that_wait_looks_for_memory() {
+    assert_eq!(server.pages.given_up, 2, "pages of the write that has failed are counted");
     let writes = [0, 1, 2, 3].map(|page| request(uapi::OP_WRITE, page..page + 1));
     let server = run(server(driver(&writes), Small { patience: Some(6), ..Default::default() }));
     let mut answers = server.transport.answers.iter();
