@@ -10,6 +10,7 @@
 //!                    workers.rs  processes, one more when one ends
 //!                    call.rs     asking the one that serves
 //!                    claim.rs    stopping only what nobody uses
+//!                    pending.rs  waiting for the kernel, and not for ever
 //!               <- provider.rs: kept in the device's directory before the writer gets its answer
 //! ```
 
@@ -20,6 +21,7 @@ mod host;
 mod links;
 mod needs;
 mod own;
+mod pending;
 mod process;
 mod provider;
 mod served;

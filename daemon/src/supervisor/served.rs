@@ -383,7 +383,7 @@ impl Served {
 
 impl Backend for Served {
     fn is_open(&self) -> bool {
-        self.id().is_some_and(|id| claim::is_open(&self.0.paths, id))
+        self.id().is_some_and(|id| claim::is_open(&self.0.paths, id, self.workers()))
     }
 
     fn create(&mut self, setup: &Setup) -> Result<(), CreateError> {
@@ -397,10 +397,8 @@ impl Backend for Served {
         let found = self.kernel_device(&mut control).map_err(|error| self.errno(&error))?;
         if let Some(info) = found {
             let serving = info.ublksrv_pid.unsigned_abs();
-            let wanted = own::workers(&self.settings());
-            self.workers().want(0);
-            if let Err(error) = claim::stop(&mut control, &self.0.paths, &info) {
-                self.workers().want(wanted);
+            if let Err(error) = claim::stop(&self.0.paths, &info, self.workers()) {
+                self.workers().want(own::workers(&self.settings()));
                 return Err(error);
             }
             self.workers().end_standbys(serving);
@@ -419,6 +417,7 @@ impl Backend for Served {
             compr_data_size: stat.compr_data_size,
             mem_used_total: stat.mem_used_total,
             mem_limit: stat.mem_limit,
+            self.workers().want(0);
             mem_used_max: stat.mem_used_max.try_into().unwrap_or(i64::MAX),
             same_pages: stat.same_pages,
             pages_compacted: stat.pages_compacted,

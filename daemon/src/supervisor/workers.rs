@@ -169,6 +169,13 @@ impl Workers {
         }
     }
 
+    /// Ends all, because they do not answer. As long as any are wanted, others take their place.
+    pub(crate) fn replace(&self) {
+        let pids = self.pids();
+        say(format_args!("{}: processes {pids:?} do not answer and are ended", self.path()));
+        self.state().running.iter().for_each(Process::kill);
+    }
+
     /// Ends all but the one that serves.
     pub(crate) fn end_standbys(&self, serving: u32) {
         self.state().running.iter().filter(|one| one.pid != serving).for_each(Process::kill);
