@@ -25,6 +25,7 @@ mod pending;
 mod process;
 mod provider;
 mod served;
+mod tune;
 mod workers;
 
 use std::collections::BTreeMap;

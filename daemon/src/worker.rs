@@ -239,7 +239,7 @@ impl Prepared {
         }
     }
 
-    fn create(&mut self, root: &Root, ready: &mut Ready) -> anyhow::Result<(DevInfo, Engine)> {
+    fn create(&mut self, root: &Root) -> anyhow::Result<(DevInfo, Engine)> {
         let (engine, mark) = match self.codec.take() {
             None => (Engine::Null, device::mark(device::new_id()?)),
             Some(codec) => {
@@ -260,9 +260,6 @@ impl Prepared {
                 device::remove(&mut self.control, &self.directory, info.dev_id);
             }
             return Err(error);
-        }
-        for error in device::tune(root, info.dev_id) {
-            ready.tell(&Told::Warning(format!("{error:#}")));
         }
         Ok((info, engine))
     }

@@ -20,9 +20,10 @@ use trueno_zram_store::{Layout, Statistics};
 
 use super::arena_mount::{self, Swapping};
 use super::call::Call;
-use super::claim;
+use super::claim::{self, LONGEST_ANSWER};
 use super::needs;
 use super::own;
+use super::pending::Pending;
 use super::workers::Workers;
 use crate::directory::{Directory, Settings, Ublk};
 use crate::log::say;
@@ -247,11 +248,26 @@ impl Served {
         let arena = Reader::open(&path).with_context(|| path.display().to_string());
         let arena = arena.map_err(|error| CreateError::Served(self.errno(&error)))?;
         *lock(&self.0.live) = Some(Live { id, arena: Arc::new(arena) });
+        self.tune(id);
         // The device works without its second name.
         if let Err(error) = super::links::make(&self.0.paths, self.0.number, id) {
             self.say(format_args!("no link in {}: {error}", self.0.paths.links().display()));
         }
         Ok(())
+    }
+
+    /// Sets what can be set once there is a disk. Its worker may die just then, and the other one have to
+    /// come first.
+    fn tune(&self, id: u32) {
+        let paths = self.0.paths.clone();
+        let tuning = Pending::begin("tune", move || super::tune::tune(&paths, id));
+        let tuned = tuning.map(|tuning| tuning.wait(LONGEST_ANSWER));
+        match tuned {
+            Ok(Some(Ok(()))) => {}
+            Ok(Some(Err(error))) => self.say(format_args!("warning: {error}")),
+            Ok(None) => self.say("warning: its requests are not answered"),
+            Err(error) => self.say(format_args!("warning: cannot be tuned: {error}")),
+        }
     }
 
     /// Says why something failed, and gives its number.

@@ -1,8 +1,7 @@
 //! Making a device, and taking one over.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
@@ -200,38 +199,6 @@ pub(crate) fn open(root: &Root, info: &DevInfo) -> anyhow::Result<Node> {
             Err(_) => std::thread::sleep(Duration::from_millis(1)),
         }
     }
-}
-
-/// How long the kernel waits for an answer before it looks whether the server still lives. Linux 6.12
-/// needs it after a kill at which every tag of a queue was with the server.
-const IO_TIMEOUT_MS: &str = "1000";
-
-/// What cannot be set by [`params`]. Soft: the device works without.
-pub(crate) fn tune(root: &Root, id: DeviceId) -> Vec<anyhow::Error> {
-    let queue = root.join(format!("/sys/block/ublkb{id}/queue"));
-    let set = |name: &str, value: &str| {
-        let path = queue.join(name);
-        write_attribute(&path, value).with_context(|| path.display().to_string())
-    };
-    // With one queue the kernel chooses mq-deadline, at half the speed.
-    [set("io_timeout", IO_TIMEOUT_MS), set("scheduler", "none")]
-        .into_iter()
-        .filter_map(Result::err)
-        .collect()
-}
-
-fn write_attribute(path: &Path, value: &str) -> io::Result<()> {
-    use std::io::Write as _;
-    File::options().write(true).open(path)?.write_all(value.as_bytes())
-}
-
-/// What became of the wish to take a device over.
-#[derive(Debug)]
-pub(crate) enum Taken {
-    /// It is ours, and its former server is gone.
-    Ours(DevInfo),
-    /// It was stopped: there is nothing to serve any more.
-    Stopped,
 }
 
 /// How often the kernel is asked whether the former server is gone: 20 to 30 ms pass in general.
