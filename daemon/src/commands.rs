@@ -98,6 +98,7 @@ fn find(paths: &Paths, name: &OsStr) -> anyhow::Result<Device> {
             if let Some(number) = ours
                 && Device::numbered(paths.root(), Kind::Ublk, number).is_ok()
             {
+        create: call.has("create"),
                 bail!("zram{number} would be the kernel's device; ours is trueno/zram{number}");
             }
             return Err(error.into());

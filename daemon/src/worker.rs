@@ -64,6 +64,9 @@ pub struct Options {
     pub directory: PathBuf,
     /// The descriptor, inherited from whoever starts it, to which it tells of its start; without, it
     /// tells standard error.
+    /// Make the device, where there is none. Without, there must be one to take over: whoever is started
+    /// in place of another and comes late, after a reset, makes nothing that nobody asked for.
+    pub create: bool,
     pub ready: Option<u32>,
     /// Keep no pages: a ceiling for benchmarks, on a device of which nothing can be read back.
     pub null: bool,
@@ -133,7 +136,9 @@ fn serve(options: &Options, root: &Root, ready: &mut Ready) -> anyhow::Result<()
     let mut prepared = Prepared::new(directory, root, options.null, ended)?;
     let lock = prepared.directory.lock()?;
     let has_waited = prepared.wait_for(&lock, ready)?;
-    let Some((info, engine)) = prepared.begin(root, has_waited, ready)? else { return Ok(()) };
+    let may_create = options.create && !has_waited;
+    let begun = prepared.begin(root, may_create, has_waited, ready)?;
+    let Some((info, engine)) = begun else { return Ok(()) };
     let queues = prepared.team.len();
     prepared.serve(&info, &engine)?;
     ready.tell(&Told::Ready(info.dev_id));
@@ -213,18 +218,18 @@ impl Prepared {
         Ok(true)
     }
 
-    /// Makes the device or takes it over; nothing if the device was stopped while this one waited.
+    /// Makes the device or takes it over; nothing if there is none any more.
     fn begin(
         &mut self,
+        may_create: bool,
         root: &Root,
         has_waited: bool,
         ready: &mut Ready,
     ) -> anyhow::Result<Option<(DevInfo, Engine)>> {
         let Some(ublk) = self.directory.ublk()? else {
-            if has_waited {
-                return Ok(None);
-            }
-            return self.create(root, ready).map(Some);
+            // Somebody may have changed his mind, or another supervisor does not know of this process.
+            let is_wanted = may_create && self.directory.settings()?.disksize > 0;
+            return is_wanted.then(|| self.create(root)).transpose();
         };
         match device::take_over(&mut self.control, ublk)? {
             Taken::Ours(info) => self.recover(root, ublk, info, ready).map(Some),

@@ -101,7 +101,7 @@ impl Workers {
     pub(crate) fn start(&self, wanted: usize, at_most: Duration) -> Result<u32, Failure> {
         let started = {
             let _filling = lock(&self.filling);
-            self.add()
+            self.add(true)
         };
         let (process, line) =
             started.map_err(|error| Failure::of(&error, "cannot start a worker"))?;
@@ -185,7 +185,7 @@ impl Workers {
         // One after the other, or each would find the same ones missing.
         let _filling = lock(&self.filling);
         while self.is_one_missing() {
-            match self.add() {
+            match self.add(false) {
                 // Without a thread nobody hears what it says. That it ends is seen all the same.
                 Ok((_, line)) => {
                     let workers = self.clone();
@@ -230,9 +230,9 @@ impl Workers {
         }
     }
 
-    /// Starts one.
-    fn add(&self) -> io::Result<(Process, FirstLine)> {
-        let (process, line) = spawn(self.directory.path())?;
+    /// Starts one, which may make the device or only take it over.
+    fn add(&self, may_create: bool) -> io::Result<(Process, FirstLine)> {
+        let (process, line) = spawn(self.directory.path(), may_create)?;
         match process.try_clone().and_then(|clone| self.watch(clone)) {
             Ok(()) => Ok((process, line)),
             Err(error) => {
