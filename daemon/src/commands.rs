@@ -22,10 +22,26 @@ use sysfs_compat::client::{Device, Root, control, patience};
 use crate::args::{self, Call, Parsed};
 use crate::log::say;
 use crate::paths::Paths;
+use crate::supervisor::Unfit;
 use crate::worker;
 
 /// A command line that could not be understood.
 const USAGE: u8 = 2;
+/// The service cannot run on this machine, however often it is started: `EX_CONFIG` of sysexits(3). Its
+/// unit names it, or systemd would try for ever.
+const UNFIT: u8 = 78;
+
+/// What is wrong with a command line.
+#[derive(Debug)]
+struct Usage(anyhow::Error);
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#}", self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
 
 /// Runs what the command line says.
 #[must_use]
@@ -61,7 +77,8 @@ pub fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             say(format_args!("{error:#}"));
-            ExitCode::FAILURE
+            let is_in_vain = call.command.name == "serve" && error.is::<Unfit>();
+            if is_in_vain { ExitCode::from(UNFIT) } else { ExitCode::FAILURE }
         }
     }
 }

@@ -45,6 +45,7 @@ use trueno_zram_mirror::{Mirror, Mounted};
 use crate::directory::Directory;
 use crate::log::say;
 use crate::paths::Paths;
+pub(crate) use host::{Unfit, check};
 #[cfg(test)]
 pub(crate) use own::FILES as OWN_FILES;
 use provider::Devices;
@@ -61,7 +62,7 @@ pub(crate) struct Supervisor {
 impl Supervisor {
     /// Finds the devices of an earlier one, mounts the attribute files, and serves them.
     pub(crate) fn start(paths: &Paths) -> anyhow::Result<Self> {
-        host::check(paths)?;
+        check(paths)?;
         paths.make_devices()?;
         let lock = only_one(paths)?;
         let provider = Devices { paths: paths.clone(), kernel: kernel(paths)? };

@@ -17,7 +17,9 @@ use crate::stand::{Stand, fill, holds, read, refused, set_up, trial, trial_of_ou
 
 /// Exit codes of `trueno-ublk`.
 pub(super) const FAILED: i32 = 1;
-const USAGE: i32 = 2;
+pub(super) const USAGE: i32 = 2;
+/// Of the service, where it can never run.
+pub(super) const UNFIT: i32 = 78;
 
 /// Nobody.
 const UNPRIVILEGED: u32 = 65534;
@@ -175,7 +177,7 @@ fn without_root(_: &mut Stand) -> Outcome {
         command
     };
     leaving_nothing(|| fails(&mut unprivileged(&["create", "--size=16M"]), FAILED, &["root"]))?;
-    leaving_nothing(|| fails(&mut unprivileged(&["serve"]), FAILED, &["root"]))?;
+    leaving_nothing(|| fails(&mut unprivileged(&["serve"]), UNFIT, &["root"]))?;
     // Nothing of what is there is for everybody to change.
     let device = set_up("4M", &[])?;
     fill(&device, 0..16, pages::Frame::noise)?;
