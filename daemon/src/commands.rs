@@ -57,8 +57,7 @@ pub fn run() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Err(text) => {
-            say(format_args!("{text}\nTry 'trueno-ublk --help' for more information."));
-            return ExitCode::from(USAGE);
+            return misused(text);
         }
     };
     let paths = Paths::new(Root::from_environment());
@@ -75,12 +74,19 @@ pub fn run() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<Usage>() => misused(error),
         Err(error) => {
             say(format_args!("{error:#}"));
             let is_in_vain = call.command.name == "serve" && error.is::<Unfit>();
             if is_in_vain { ExitCode::from(UNFIT) } else { ExitCode::FAILURE }
         }
     }
+}
+
+/// Says what is wrong with a command line.
+fn misused(why: impl fmt::Display) -> ExitCode {
+    say(format_args!("{why}\nTry 'trueno-ublk --help' for more information."));
+    ExitCode::from(USAGE)
 }
 
 /// Serves one device. Its end is told to whoever has started it.
@@ -92,6 +98,7 @@ fn worker(paths: &Paths, call: &Call) -> anyhow::Result<()> {
     let options = worker::Options {
         directory: call.value("directory").context("--directory is missing")?.into(),
         ready: ready.transpose()?,
+        create: call.has("create"),
         null: call.has("null"),
     };
     worker::run(&options, paths.root())
@@ -115,7 +122,6 @@ fn find(paths: &Paths, name: &OsStr) -> anyhow::Result<Device> {
             if let Some(number) = ours
                 && Device::numbered(paths.root(), Kind::Ublk, number).is_ok()
             {
-        create: call.has("create"),
                 bail!("zram{number} would be the kernel's device; ours is trueno/zram{number}");
             }
             return Err(error.into());
