@@ -196,7 +196,7 @@ fn refused(file: &str, text: &str, errno: Errno) -> anyhow::Error {
     let why = match (file, errno) {
         ("comp_algorithm", Errno::EINVAL) => "there is no such algorithm",
         ("algorithm_params", Errno::EINVAL) => {
-            "not a parameter of the algorithm, or an unreadable dictionary"
+            "not a parameter of the algorithm, or an unreadable dictionary; its path begins with a slash"
         }
         ("trueno/ublk_id", _) => "a device has a number of 0 to 1048575",
         ("trueno/queues", _) => "a device has 1 to 63 queues",

@@ -417,6 +417,7 @@ impl Backend for Served {
                 self.workers().want(own::workers(&self.settings()));
                 return Err(error);
             }
+            self.workers().want(0);
             self.workers().end_standbys(serving);
             self.workers().end(LONGEST_END);
             self.delete(&mut control, info.dev_id).map_err(errno)?;
@@ -433,7 +434,6 @@ impl Backend for Served {
             compr_data_size: stat.compr_data_size,
             mem_used_total: stat.mem_used_total,
             mem_limit: stat.mem_limit,
-            self.workers().want(0);
             mem_used_max: stat.mem_used_max.try_into().unwrap_or(i64::MAX),
             same_pages: stat.same_pages,
             pages_compacted: stat.pages_compacted,
@@ -486,7 +486,14 @@ impl Backend for Served {
     fn dictionary(&mut self, path: &[u8]) -> Result<Vec<u8>, Errno> {
         use std::ffi::OsStr;
         use std::os::unix::ffi::OsStrExt as _;
-        read_dictionary(OsStr::from_bytes(path).as_ref())
+        let path = Path::new(OsStr::from_bytes(path));
+        if !path.is_absolute() {
+            // Relative to what is not known here: whoever writes it stands in another directory.
+            let path = path.display();
+            self.say(format_args!("dict={path}: the path of a dictionary begins with a slash"));
+            return Err(Errno::EINVAL);
+        }
+        read_dictionary(path)
     }
 
     fn attach(&mut self, _: &[u8]) -> Result<Vec<u8>, Errno> {
@@ -551,6 +558,14 @@ mod tests {
         let params = &settings.algorithm_params;
         assert!(params.contains("dict=/run/trueno-ublk/zram4294967295/dictionary"), "{params}");
         assert!(settings.to_string().len() < MOST_PARAMETERS / 2, "{settings}");
+    }
+
+    #[test]
+    fn a_dictionary_by_a_relative_path_is_refused() {
+        let mut served = Served::new(&Paths::new(Root::new("/")), u32::MAX, Settings::new(0));
+        let whole = fs::canonicalize("Cargo.toml").expect("where tests run");
+        assert!(served.dictionary(whole.display().to_string().as_bytes()).is_ok());
+        assert_eq!(served.dictionary(b"Cargo.toml"), Err(Errno::EINVAL));
     }
 
     #[test]
