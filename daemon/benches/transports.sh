@@ -21,7 +21,7 @@ start() {
   mkdir -p "$directory"
   mount -t tmpfs -o noswap,size=400m,mode=0700 none "$directory"
   printf '%s\n' "disksize=$((KIB << 10))" comp_algorithm=lz4 trueno/queues=1 >"$directory/settings"
-  "$2" worker --directory "$directory" "${@:3}" 2>"$work/$number" &
+  "$2" worker --create --directory "$directory" "${@:3}" 2>"$work/$number" &
   pids[$number]=$!
   until grep -q "ready id=$number" "$work/$number"; do
     kill -0 "${pids[$number]}" || { cat "$work/$number"; exit 1; }

@@ -114,6 +114,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         options: &[
             valued("directory", "DIR", "the device's directory"),
             valued("ready", "FD", "where to say that it serves"),
+            flag("create", "make the device, if there is none to take over"),
             flag("null", "answer without a store: the ceiling of the transport, for measurements"),
         ],
     },

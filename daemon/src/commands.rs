@@ -22,10 +22,26 @@ use sysfs_compat::client::{Device, Root, control, patience};
 use crate::args::{self, Call, Parsed};
 use crate::log::say;
 use crate::paths::Paths;
+use crate::supervisor::Unfit;
 use crate::worker;
 
 /// A command line that could not be understood.
 const USAGE: u8 = 2;
+/// The service cannot run on this machine, however often it is started: `EX_CONFIG` of sysexits(3). Its
+/// unit names it, or systemd would try for ever.
+const UNFIT: u8 = 78;
+
+/// What is wrong with a command line.
+#[derive(Debug)]
+struct Usage(anyhow::Error);
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#}", self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
 
 /// Runs what the command line says.
 #[must_use]
@@ -41,8 +57,7 @@ pub fn run() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Err(text) => {
-            say(format_args!("{text}\nTry 'trueno-ublk --help' for more information."));
-            return ExitCode::from(USAGE);
+            return misused(text);
         }
     };
     let paths = Paths::new(Root::from_environment());
@@ -59,11 +74,19 @@ pub fn run() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<Usage>() => misused(error),
         Err(error) => {
             say(format_args!("{error:#}"));
-            ExitCode::FAILURE
+            let is_in_vain = call.command.name == "serve" && error.is::<Unfit>();
+            if is_in_vain { ExitCode::from(UNFIT) } else { ExitCode::FAILURE }
         }
     }
+}
+
+/// Says what is wrong with a command line.
+fn misused(why: impl fmt::Display) -> ExitCode {
+    say(format_args!("{why}\nTry 'trueno-ublk --help' for more information."));
+    ExitCode::from(USAGE)
 }
 
 /// Serves one device. Its end is told to whoever has started it.
@@ -75,6 +98,7 @@ fn worker(paths: &Paths, call: &Call) -> anyhow::Result<()> {
     let options = worker::Options {
         directory: call.value("directory").context("--directory is missing")?.into(),
         ready: ready.transpose()?,
+        create: call.has("create"),
         null: call.has("null"),
     };
     worker::run(&options, paths.root())

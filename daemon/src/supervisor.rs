@@ -10,6 +10,7 @@
 //!                    workers.rs  processes, one more when one ends
 //!                    call.rs     asking the one that serves
 //!                    claim.rs    stopping only what nobody uses
+//!                    pending.rs  waiting for the kernel, and not for ever
 //!               <- provider.rs: kept in the device's directory before the writer gets its answer
 //! ```
 
@@ -20,9 +21,11 @@ mod host;
 mod links;
 mod needs;
 mod own;
+mod pending;
 mod process;
 mod provider;
 mod served;
+mod tune;
 mod workers;
 
 use std::collections::BTreeMap;
@@ -42,6 +45,7 @@ use trueno_zram_mirror::{Mirror, Mounted};
 use crate::directory::Directory;
 use crate::log::say;
 use crate::paths::Paths;
+pub(crate) use host::{Unfit, check};
 #[cfg(test)]
 pub(crate) use own::FILES as OWN_FILES;
 use provider::Devices;
@@ -58,7 +62,7 @@ pub(crate) struct Supervisor {
 impl Supervisor {
     /// Finds the devices of an earlier one, mounts the attribute files, and serves them.
     pub(crate) fn start(paths: &Paths) -> anyhow::Result<Self> {
-        host::check(paths)?;
+        check(paths)?;
         paths.make_devices()?;
         let lock = only_one(paths)?;
         let provider = Devices { paths: paths.clone(), kernel: kernel(paths)? };

@@ -47,7 +47,6 @@ use crate::ublk::Bell;
 use crate::ublk::control::{self, ControlDevice};
 use crate::ublk::uapi::{DevInfo, flags};
 use armour::Work;
-use device::Taken;
 pub(crate) use device::remove_orphan;
 use grow::Grower;
 use jobs::Workbench;
@@ -65,6 +64,9 @@ pub struct Options {
     /// The descriptor, inherited from whoever starts it, to which it tells of its start; without, it
     /// tells standard error.
     pub ready: Option<u32>,
+    /// Make the device, where there is none. Without, there must be one to take over: whoever is started
+    /// in place of another and comes late, after a reset, makes nothing that nobody asked for.
+    pub create: bool,
     /// Keep no pages: a ceiling for benchmarks, on a device of which nothing can be read back.
     pub null: bool,
 }
@@ -133,7 +135,9 @@ fn serve(options: &Options, root: &Root, ready: &mut Ready) -> anyhow::Result<()
     let mut prepared = Prepared::new(directory, root, options.null, ended)?;
     let lock = prepared.directory.lock()?;
     let has_waited = prepared.wait_for(&lock, ready)?;
-    let Some((info, engine)) = prepared.begin(root, has_waited, ready)? else { return Ok(()) };
+    let may_create = options.create && !has_waited;
+    let begun = prepared.begin(root, may_create, has_waited, ready)?;
+    let Some((info, engine)) = begun else { return Ok(()) };
     let queues = prepared.team.len();
     prepared.serve(&info, &engine)?;
     ready.tell(&Told::Ready(info.dev_id));
@@ -213,33 +217,33 @@ impl Prepared {
         Ok(true)
     }
 
-    /// Makes the device or takes it over; nothing if the device was stopped while this one waited.
+    /// Makes the device or takes it over; nothing if there is none any more.
     fn begin(
         &mut self,
         root: &Root,
+        may_create: bool,
         has_waited: bool,
         ready: &mut Ready,
     ) -> anyhow::Result<Option<(DevInfo, Engine)>> {
         let Some(ublk) = self.directory.ublk()? else {
-            if has_waited {
-                return Ok(None);
-            }
-            return self.create(root, ready).map(Some);
+            // Somebody may have changed his mind, or another supervisor does not know of this process.
+            let is_wanted = may_create && self.directory.settings()?.disksize > 0;
+            return is_wanted.then(|| self.create(root)).transpose();
         };
-        match device::take_over(&mut self.control, ublk)? {
-            Taken::Ours(info) => self.recover(root, ublk, info, ready).map(Some),
-            Taken::Stopped if has_waited => Ok(None),
-            Taken::Stopped => Err(Errno::NODEV).with_context(|| {
+        let taken = self.take_over(root, ublk, ready)?;
+        if taken.is_none() && !has_waited {
+            return Err(Errno::NODEV).with_context(|| {
                 format!(
                     "{}: ublk device {} was stopped; remove the file `ublk` there to begin anew",
                     self.directory.path().display(),
                     ublk.id
                 )
-            }),
+            });
         }
+        Ok(taken)
     }
 
-    fn create(&mut self, root: &Root, ready: &mut Ready) -> anyhow::Result<(DevInfo, Engine)> {
+    fn create(&mut self, root: &Root) -> anyhow::Result<(DevInfo, Engine)> {
         let (engine, mark) = match self.codec.take() {
             None => (Engine::Null, device::mark(device::new_id()?)),
             Some(codec) => {
@@ -251,7 +255,7 @@ impl Prepared {
             }
         };
         let info = device::add(&mut self.control, &self.directory, &self.settings, mark)?;
-        let started = self.attach(root, &info, &engine);
+        let started = self.load(&info, &engine).and_then(|()| self.attach(root, &info));
         let started = started.and_then(|()| Ok(self.control.start(info.dev_id)?));
         if let Err(error) = started {
             // Tags that were fetched come back, the threads end and close the device.
@@ -261,47 +265,51 @@ impl Prepared {
             }
             return Err(error);
         }
-        for error in device::tune(root, info.dev_id) {
-            ready.tell(&Told::Warning(format!("{error:#}")));
-        }
         Ok((info, engine))
     }
 
-    fn recover(
+    /// Takes the device over; nothing if it was stopped. All that takes time or may fail comes first.
+    fn take_over(
         &mut self,
         root: &Root,
         ublk: Ublk,
-        info: DevInfo,
         ready: &mut Ready,
-    ) -> anyhow::Result<(DevInfo, Engine)> {
-        let engine = match self.codec.take() {
-            None => Engine::Null,
-            Some(codec) => {
-                let region = match self.region.take() {
-                    Some(region) => region,
-                    None => device::open_arena(&self.directory)?.0,
-                };
-                let told = || self.directory.arena().display().to_string();
-                // What was backed since the last look.
-                region.populate_backed().with_context(told)?;
-                let recovered = Device::recover(region, Codecs::new(codec));
-                let (device, found) = recovered.with_context(told)?;
-                if let Some(first) = found.first_damaged {
-                    let text = format!("{} pages are damaged, {first} first", found.damaged);
-                    ready.tell(&Told::Warning(text));
-                }
-                let is_its = device::mark(device.id()) == ublk.mark;
-                ensure!(is_its, "{} is not the arena of ublk device {}", told(), ublk.id);
-                Engine::Store(device)
-            }
-        };
-        self.attach(root, &info, &engine)?;
+    ) -> anyhow::Result<Option<(DevInfo, Engine)>> {
+        let Some(info) = device::look(&mut self.control, ublk)? else { return Ok(None) };
+        let engine = self.recover(ublk, ready)?;
+        self.load(&info, &engine)?;
+        let Some(info) = device::take_over(&mut self.control, ublk)? else { return Ok(None) };
+        let attached = self.attach(root, &info);
+        attached.with_context(|| format!("ublk device {} cannot be taken over", ublk.id))?;
         self.control.end_recovery(info.dev_id)?;
-        Ok((info, engine))
+        Ok(Some((info, engine)))
     }
 
-    /// Gives the queues' threads and the grow thread the device.
-    fn attach(&mut self, root: &Root, info: &DevInfo, engine: &Engine) -> anyhow::Result<()> {
+    /// The pages. Who served them is dead: the kernel has opened the lock when the last of its threads
+    /// has closed its files, and none does anything of its own after that. The kernel itself, which may
+    /// still be busy with its requests, knows nothing of the arena.
+    fn recover(&mut self, ublk: Ublk, ready: &mut Ready) -> anyhow::Result<Engine> {
+        let Some(codec) = self.codec.take() else { return Ok(Engine::Null) };
+        let region = match self.region.take() {
+            Some(region) => region,
+            None => device::open_arena(&self.directory)?.0,
+        };
+        let told = || self.directory.arena().display().to_string();
+        // What was backed since the last look.
+        region.populate_backed().with_context(told)?;
+        let recovered = Device::recover(region, Codecs::new(codec));
+        let (device, found) = recovered.with_context(told)?;
+        if let Some(first) = found.first_damaged {
+            let text = format!("{} pages are damaged, {first} first", found.damaged);
+            ready.tell(&Told::Warning(text));
+        }
+        let is_its = device::mark(device.id()) == ublk.mark;
+        ensure!(is_its, "{} is not the arena of ublk device {}", told(), ublk.id);
+        Ok(Engine::Store(device))
+    }
+
+    /// Gives the queues' threads and the grow thread what they serve from.
+    fn load(&mut self, info: &DevInfo, engine: &Engine) -> anyhow::Result<()> {
         let Settings { depth, io_size, user_copy, .. } = self.settings;
         let is_copying = info.flags & flags::USER_COPY != 0;
         if info.queue_depth != depth || info.max_io_buf_bytes > io_size || is_copying != user_copy {
@@ -313,9 +321,12 @@ impl Prepared {
             let (bell, queues) = (Arc::clone(&self.growing), self.team.bells());
             grow.take(Grower { device: device.clone(), bell, queues })?;
         }
-        let node = device::open(root, info)?;
-        let pages = self.settings.pages();
-        self.team.start(node, pages, engine, &self.growing)
+        self.team.load(self.settings.pages(), engine, &self.growing)
+    }
+
+    /// Gives the queues' threads the device.
+    fn attach(&self, root: &Root, info: &DevInfo) -> anyhow::Result<()> {
+        self.team.attach(device::open(root, info)?)
     }
 
     /// Gives the other threads their work.

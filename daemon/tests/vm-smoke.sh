@@ -35,7 +35,7 @@ begin() {
   local name=$1
   shift
   rm -f "$work/$name"
-  "$worker" worker --directory "$directory" --ready 3 "$@" 3>"$work/$name" 2>"$work/$name.log" &
+  "$worker" worker --create --directory "$directory" --ready 3 "$@" 3>"$work/$name" 2>"$work/$name.log" &
   pids[$name]=$!
 }
 
@@ -240,7 +240,7 @@ part_errors() {
   fails() { # fails TEXT [OPTION]...: a worker does not start, and tells so
     local text=$1 status=0
     shift
-    "$worker" worker --directory "$directory" --ready 3 "$@" 3>"$log" 2>/dev/null || status=$?
+    "$worker" worker --create --directory "$directory" --ready 3 "$@" 3>"$log" 2>/dev/null || status=$?
     [ "$status" = 1 ] || die "'$text': status $status"
     expect "failed $text" cat "$log"
     [ ! -e /dev/ublkc0 ] || die "'$text' has left a device"
@@ -275,7 +275,7 @@ part_errors() {
   mkdir -p "$work/root/dev" "$work/root/proc/self/fd"
   cp -a /dev/ublk-control "$work/root/dev/"
   : >"$work/root/proc/self/fd/3"
-  ! TRUENO_ZRAM_ROOT=$work/root "$worker" worker --directory "$directory" 2>"$log" || die 'no node'
+  ! TRUENO_ZRAM_ROOT=$work/root "$worker" worker --create --directory "$directory" 2>"$log" || die 'no node'
   expect "failed 2 cannot open $work/root/dev/ublkc0" cat "$log"
   [ ! -e /dev/ublkc0 ] && [ ! -e "$directory/ublk" ] || die 'a device without a node is left'
   umount "$directory"

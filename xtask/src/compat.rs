@@ -86,6 +86,8 @@ fn text() -> String {
          | `block_state` | in debugfs, which is root's | `trueno/block_state`, for root only as well |\n\
          | writeback, recompression, access times | by build option | not there: their files are \
          missing |\n\
+         | `dict=` of `algorithm_params` | a path as the writer sees it | begins with a slash, else EINVAL: \
+         the service reads the file |\n\
          | size | up to what a table can be had for | up to 8 TiB, else ENOMEM |\n\
          | `queue/stable_writes` | 1 | 0: the ublk driver cannot say it |\n\
          | requests | of any size | of `trueno/io_size` at most, 64 KiB unless set |\n\

@@ -64,7 +64,10 @@ impl Worker {
         mount("none", &directory, "tmpfs", MountFlags::empty(), Some(c"noswap,size=90%"))?;
         fs::write(directory.join("settings"), settings)?;
         let mut command = Command::new(program);
-        command.args(["worker", "--ready", "1", "--directory"]).arg(&directory).args(arguments);
+        command
+            .args(["worker", "--create", "--ready", "1", "--directory"])
+            .arg(&directory)
+            .args(arguments);
         if let Some(simd) = simd {
             command.env("TRUENO_SIMD", simd);
         }

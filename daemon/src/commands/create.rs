@@ -11,7 +11,7 @@ use sysfs_compat::abi::{Errno, size};
 use sysfs_compat::client::{Device, Kind, control, swap};
 
 use super::daemon;
-use super::{number, print, remove};
+use super::{Usage, number, print, remove};
 use crate::args::Call;
 use crate::log::say;
 use crate::paths::Paths;
@@ -21,7 +21,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(3);
 
 /// What a command line asks for.
 #[derive(Debug)]
-struct Wanted {
+pub(crate) struct Wanted {
     size: u64,
     /// To be written before `disksize`.
     settings: Vec<Setting>,
@@ -54,11 +54,6 @@ pub(crate) fn run(paths: &Paths, call: &Call) -> anyhow::Result<()> {
     make(paths, &wanted)?.announce()
 }
 
-/// Makes a device; the service runs already.
-pub(crate) fn create(paths: &Paths, call: &Call) -> anyhow::Result<Created> {
-    make(paths, &wanted(call)?)
-}
-
 impl Created {
     /// Prints what it is called.
     pub(crate) fn announce(&self) -> anyhow::Result<()> {
@@ -77,7 +72,16 @@ impl Created {
     }
 }
 
-fn wanted(call: &Call) -> anyhow::Result<Wanted> {
+/// What the command line asks for.
+///
+/// # Errors
+///
+/// [`Usage`]: what it says is nothing that one can ask for.
+pub(crate) fn wanted(call: &Call) -> anyhow::Result<Wanted> {
+    Ok(read(call).map_err(Usage)?)
+}
+
+fn read(call: &Call) -> anyhow::Result<Wanted> {
     let text = call.value("size").context("--size is missing: how large shall the device be?")?;
     let size = parse_size("size", text)?;
     ensure!(size > 0, "--size 0: a device has at least one page");
@@ -127,7 +131,8 @@ fn parse_priority(text: &OsStr) -> anyhow::Result<u16> {
     number.with_context(|| format!("--swap={}: a priority is 0 to 32767", text.display()))
 }
 
-fn make(paths: &Paths, wanted: &Wanted) -> anyhow::Result<Created> {
+/// Makes a device; the service runs already.
+pub(crate) fn make(paths: &Paths, wanted: &Wanted) -> anyhow::Result<Created> {
     let device =
         control::hot_add(paths.root(), Kind::Ublk).map_err(|error| match error.errno() {
             Errno::EACCES => anyhow::anyhow!("making a device takes root"),
@@ -191,7 +196,7 @@ fn refused(file: &str, text: &str, errno: Errno) -> anyhow::Error {
     let why = match (file, errno) {
         ("comp_algorithm", Errno::EINVAL) => "there is no such algorithm",
         ("algorithm_params", Errno::EINVAL) => {
-            "not a parameter of the algorithm, or an unreadable dictionary"
+            "not a parameter of the algorithm, or an unreadable dictionary; its path begins with a slash"
         }
         ("trueno/ublk_id", _) => "a device has a number of 0 to 1048575",
         ("trueno/queues", _) => "a device has 1 to 63 queues",

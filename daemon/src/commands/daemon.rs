@@ -12,6 +12,7 @@ use anyhow::{Context as _, bail};
 
 use super::is_served;
 use crate::paths::Paths;
+use crate::supervisor;
 
 const UNIT: &str = "trueno-ublk.service";
 /// Where systemd says that it runs: sd_booted(3).
@@ -23,6 +24,8 @@ pub(crate) fn ensure(paths: &Paths) -> anyhow::Result<()> {
     if is_served(paths) {
         return Ok(());
     }
+    // What the service would say, where nobody may look for it.
+    supervisor::check(paths)?;
     let by = if paths.root().join(SYSTEMD).is_dir() { by_systemd()? } else { by_ourselves(paths)? };
     let deadline = Instant::now() + LONGEST_START;
     while !is_served(paths) {

@@ -9,9 +9,10 @@ use crate::supervisor::Supervisor;
 
 /// Serves the device until a signal asks to end and nobody uses it any more.
 pub(crate) fn run(paths: &Paths, call: &Call) -> anyhow::Result<()> {
+    let wanted = create::wanted(call)?;
     let signals = Signals::block()?;
     let supervisor = Supervisor::start(paths)?;
-    let created = match create::create(paths, call) {
+    let created = match create::make(paths, &wanted) {
         Ok(created) => created,
         Err(error) => {
             supervisor.end()?;

@@ -7,31 +7,41 @@
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
+use std::time::Duration;
 
 use rustix::fs::OFlags;
 use sysfs_compat::abi::Errno;
-use sysfs_compat::client::Device;
 use sysfs_compat::client::holders::holders;
+use sysfs_compat::client::{Device, Root};
 
+use super::pending::Pending;
+use super::workers::Workers;
 use crate::paths::Paths;
-use crate::ublk::control::{ControlDevice, state};
+use crate::ublk::control::{self, ControlDevice, state};
 use crate::ublk::uapi::{DevInfo, State, flags};
+
+/// A worker that has not answered a request by then stands still, or waits for what does not come: it is
+/// ended, which costs no data, and another one answers.
+pub(super) const LONGEST_ANSWER: Duration = Duration::from_secs(2);
+/// What follows such an end takes a fraction of that: a takeover, or the end of a device.
+const LONGEST_FOLLOW_UP: Duration = Duration::from_secs(10);
 
 /// The one right to a block device. While it lasts nobody can mount it, swap on it, or build on it.
 #[derive(Debug)]
-pub(crate) struct Claim {
+struct Claim {
     /// Held, not used. `None` when there is no node (any more), so nobody can come.
     _node: Option<File>,
 }
 
 impl Claim {
-    /// Takes it.
+    /// Takes it. Where the last to have it open has just left, that takes until what he asked for is
+    /// answered.
     ///
     /// # Errors
     ///
     /// `EBUSY` when the device is mounted, swapped on, under another device, or plainly open in some
     /// process.
-    pub(crate) fn take(paths: &Paths, id: u32) -> io::Result<Self> {
+    fn take(paths: &Paths, id: u32) -> io::Result<Self> {
         let flags = (OFlags::EXCL | OFlags::NONBLOCK).bits().cast_signed();
         let path = paths.node(id);
         // Not for writing: udev looks into what was open for that, and would be in the way itself.
@@ -55,32 +65,63 @@ fn is_gone(error: &io::Error) -> bool {
         || matches!(error.raw_os_error(), Some(libc::ENXIO | libc::ENODEV))
 }
 
-/// Whether somebody has the device open.
-pub(crate) fn is_open(paths: &Paths, id: u32) -> bool {
-    Claim::take(paths, id).is_err()
-}
-
-/// Stops the device if nobody has it open.
+/// Takes it. If requests of somebody who is gone are not answered, because the worker stands still,
+/// another one answers them first.
 ///
 /// # Errors
 ///
-/// `EBUSY` when somebody has; nothing has happened then.
-pub(crate) fn stop(
-    control: &mut ControlDevice,
-    paths: &Paths,
-    info: &DevInfo,
-) -> Result<(), Errno> {
-    let id = info.dev_id;
+/// `EBUSY` when somebody has the device open.
+fn claim(paths: &Paths, id: u32, workers: &Workers) -> io::Result<Claim> {
+    let paths = paths.clone();
+    let taking = Pending::begin("claim", move || Claim::take(&paths, id))?;
+    taking.wait(LONGEST_ANSWER).unwrap_or_else(|| {
+        workers.replace();
+        let busy = || Err(io::Error::from_raw_os_error(libc::EBUSY));
+        taking.wait(LONGEST_FOLLOW_UP).unwrap_or_else(busy)
+    })
+}
+
+/// Whether somebody has the device open.
+pub(crate) fn is_open(paths: &Paths, id: u32, workers: &Workers) -> bool {
+    claim(paths, id, workers).is_err()
+}
+
+/// Stops the device if nobody has it open. Workers that end from then on are not replaced.
+///
+/// # Errors
+///
+/// `EBUSY` when somebody has; nothing has happened then. `ETIMEDOUT` when the kernel does not come back
+/// from it although all workers are dead.
+pub(crate) fn stop(paths: &Paths, info: &DevInfo, workers: &Workers) -> Result<(), Errno> {
+    let errno = |error: io::Error| Errno::from(&error);
     if state(info) == State::Dead {
         // There is no disk, so nobody has it open; since 7.0 the driver would say `ENODEV`.
         return Ok(());
     }
-    let claim = Claim::take(paths, id).map_err(|error| Errno::from(&error))?;
+    let claim = claim(paths, info.dev_id, workers).map_err(errno)?;
+    workers.want(0);
+    let (root, info) = (paths.root().clone(), *info);
+    let stopping = Pending::begin("stop", move || stop_claimed(&root, claim, &info));
+    let stopping = stopping.map_err(errno)?;
+    stopping.wait(LONGEST_ANSWER).unwrap_or_else(|| {
+        // The kernel takes back what they have not answered, and goes on.
+        workers.replace();
+        stopping.wait(LONGEST_FOLLOW_UP).unwrap_or(Err(Errno::ETIMEDOUT))
+    })
+}
+
+/// Comes back when every request is answered, by whoever has it.
+fn stop_claimed(root: &Root, claim: Claim, info: &DevInfo) -> Result<(), Errno> {
+    let id = info.dev_id;
+    let errno = |error: control::Error| Errno::from_raw(error.errno());
+    let mut control = ControlDevice::open(root).map_err(errno)?;
     if info.flags & flags::SAFE_STOP_DEV != 0 {
         // The driver looks again, at the same instant at which it stops; our own claim would count.
         drop(claim);
-        return control.try_stop(id).map_err(|error| Errno::from_raw(error.errno()));
+        return control.try_stop(id).map_err(errno);
     }
-    // Held until the disk is gone, so that nobody can come in between.
-    control.stop(id).map_err(|error| Errno::from_raw(error.errno()))
+    let stopped = control.stop(id).map_err(errno);
+    // Until the disk is gone, so that nobody can come in between.
+    drop(claim);
+    stopped
 }

@@ -1,5 +1,6 @@
 //! What this machine must have. Each lack is one clear line.
 
+use std::fmt;
 use std::fs;
 use std::process::{Command, Stdio};
 
@@ -9,20 +10,47 @@ use sysfs_compat::client::Root;
 
 use crate::log::say;
 use crate::paths::Paths;
-use crate::ublk::control::ControlDevice;
+use crate::ublk::control::{self, ControlDevice};
 
 /// The oldest kernel that is tested.
 const OLDEST: Version = Version(6, 12);
 
+/// Why devices can never be served here: to try again is of no use.
+#[derive(Debug)]
+pub(crate) struct Unfit(anyhow::Error);
+
+impl fmt::Display for Unfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#}", self.0)
+    }
+}
+
+impl std::error::Error for Unfit {}
+
 /// Checks everything that serving devices needs.
+///
+/// # Errors
+///
+/// [`Unfit`]; another one where it may come to work.
 pub(crate) fn check(paths: &Paths) -> anyhow::Result<()> {
-    ensure!(rustix::process::geteuid().is_root(), "serving block devices takes root");
-    suits(rustix::param::page_size() as u64, kernel_version(paths.root())?)?;
-    present(paths, "/dev/ublk-control", "ublk_drv", "ublk driver (CONFIG_BLK_DEV_UBLK)")?;
-    present(paths, "/dev/fuse", "fuse", "FUSE (CONFIG_FUSE_FS)")?;
+    let version = kernel_version(paths.root())?;
+    has_all(paths, version).map_err(Unfit)?;
     // It says itself what the driver lacks.
-    ControlDevice::open(paths.root())?.features()?;
-    Ok(())
+    let features = ControlDevice::open(paths.root()).and_then(|mut control| control.features());
+    match features {
+        Ok(_) => Ok(()),
+        Err(error @ (control::Error::NoDriver { .. } | control::Error::TooOld { .. })) => {
+            Err(Unfit(error.into()).into())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn has_all(paths: &Paths, version: Version) -> anyhow::Result<()> {
+    ensure!(rustix::process::geteuid().is_root(), "serving block devices takes root");
+    suits(rustix::param::page_size() as u64, version)?;
+    present(paths, "/dev/ublk-control", "ublk_drv", "ublk driver (CONFIG_BLK_DEV_UBLK)")?;
+    present(paths, "/dev/fuse", "fuse", "FUSE (CONFIG_FUSE_FS)")
 }
 
 /// Refuses kernels with other pages than the store's, and kernels that are too old.

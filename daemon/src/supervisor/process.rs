@@ -68,11 +68,12 @@ impl Process {
     }
 }
 
-/// Starts a worker for the device of this directory.
-pub(super) fn spawn(directory: &Path) -> io::Result<(Process, FirstLine)> {
+/// Starts a worker for the device of this directory, which may make it or only take it over.
+pub(super) fn spawn(directory: &Path, may_create: bool) -> io::Result<(Process, FirstLine)> {
     let mut command = Command::new("/proc/self/exe");
     // By the @ systemd knows who must outlive the end of a shutdown: whoever serves swap that is still on.
     command.arg0("@trueno-ublk").args(["worker", "--ready", "1", "--directory"]).arg(directory);
+    command.args(may_create.then_some("--create"));
     start(&mut command)
 }
 

@@ -20,9 +20,10 @@ use trueno_zram_store::{Layout, Statistics};
 
 use super::arena_mount::{self, Swapping};
 use super::call::Call;
-use super::claim;
+use super::claim::{self, LONGEST_ANSWER};
 use super::needs;
 use super::own;
+use super::pending::Pending;
 use super::workers::Workers;
 use crate::directory::{Directory, Settings, Ublk};
 use crate::log::say;
@@ -247,11 +248,26 @@ impl Served {
         let arena = Reader::open(&path).with_context(|| path.display().to_string());
         let arena = arena.map_err(|error| CreateError::Served(self.errno(&error)))?;
         *lock(&self.0.live) = Some(Live { id, arena: Arc::new(arena) });
+        self.tune(id);
         // The device works without its second name.
         if let Err(error) = super::links::make(&self.0.paths, self.0.number, id) {
             self.say(format_args!("no link in {}: {error}", self.0.paths.links().display()));
         }
         Ok(())
+    }
+
+    /// Sets what can be set once there is a disk. Its worker may die just then, and the other one have to
+    /// come first.
+    fn tune(&self, id: u32) {
+        let paths = self.0.paths.clone();
+        let tuning = Pending::begin("tune", move || super::tune::tune(&paths, id));
+        let tuned = tuning.map(|tuning| tuning.wait(LONGEST_ANSWER));
+        match tuned {
+            Ok(Some(Ok(()))) => {}
+            Ok(Some(Err(error))) => self.say(format_args!("warning: {error}")),
+            Ok(None) => self.say("warning: its requests are not answered"),
+            Err(error) => self.say(format_args!("warning: cannot be tuned: {error}")),
+        }
     }
 
     /// Says why something failed, and gives its number.
@@ -383,7 +399,7 @@ impl Served {
 
 impl Backend for Served {
     fn is_open(&self) -> bool {
-        self.id().is_some_and(|id| claim::is_open(&self.0.paths, id))
+        self.id().is_some_and(|id| claim::is_open(&self.0.paths, id, self.workers()))
     }
 
     fn create(&mut self, setup: &Setup) -> Result<(), CreateError> {
@@ -397,12 +413,11 @@ impl Backend for Served {
         let found = self.kernel_device(&mut control).map_err(|error| self.errno(&error))?;
         if let Some(info) = found {
             let serving = info.ublksrv_pid.unsigned_abs();
-            let wanted = own::workers(&self.settings());
-            self.workers().want(0);
-            if let Err(error) = claim::stop(&mut control, &self.0.paths, &info) {
-                self.workers().want(wanted);
+            if let Err(error) = claim::stop(&self.0.paths, &info, self.workers()) {
+                self.workers().want(own::workers(&self.settings()));
                 return Err(error);
             }
+            self.workers().want(0);
             self.workers().end_standbys(serving);
             self.workers().end(LONGEST_END);
             self.delete(&mut control, info.dev_id).map_err(errno)?;
@@ -471,7 +486,14 @@ impl Backend for Served {
     fn dictionary(&mut self, path: &[u8]) -> Result<Vec<u8>, Errno> {
         use std::ffi::OsStr;
         use std::os::unix::ffi::OsStrExt as _;
-        read_dictionary(OsStr::from_bytes(path).as_ref())
+        let path = Path::new(OsStr::from_bytes(path));
+        if !path.is_absolute() {
+            // Relative to what is not known here: whoever writes it stands in another directory.
+            let path = path.display();
+            self.say(format_args!("dict={path}: the path of a dictionary begins with a slash"));
+            return Err(Errno::EINVAL);
+        }
+        read_dictionary(path)
     }
 
     fn attach(&mut self, _: &[u8]) -> Result<Vec<u8>, Errno> {
@@ -536,6 +558,14 @@ mod tests {
         let params = &settings.algorithm_params;
         assert!(params.contains("dict=/run/trueno-ublk/zram4294967295/dictionary"), "{params}");
         assert!(settings.to_string().len() < MOST_PARAMETERS / 2, "{settings}");
+    }
+
+    #[test]
+    fn a_dictionary_by_a_relative_path_is_refused() {
+        let mut served = Served::new(&Paths::new(Root::new("/")), u32::MAX, Settings::new(0));
+        let whole = fs::canonicalize("Cargo.toml").expect("where tests run");
+        assert!(served.dictionary(whole.display().to_string().as_bytes()).is_ok());
+        assert_eq!(served.dictionary(b"Cargo.toml"), Err(Errno::EINVAL));
     }
 
     #[test]

@@ -101,7 +101,7 @@ impl Workers {
     pub(crate) fn start(&self, wanted: usize, at_most: Duration) -> Result<u32, Failure> {
         let started = {
             let _filling = lock(&self.filling);
-            self.add()
+            self.add(true)
         };
         let (process, line) =
             started.map_err(|error| Failure::of(&error, "cannot start a worker"))?;
@@ -169,6 +169,13 @@ impl Workers {
         }
     }
 
+    /// Ends all, because they do not answer. As long as any are wanted, others take their place.
+    pub(crate) fn replace(&self) {
+        let pids = self.pids();
+        say(format_args!("{}: processes {pids:?} do not answer and are ended", self.path()));
+        self.state().running.iter().for_each(Process::kill);
+    }
+
     /// Ends all but the one that serves.
     pub(crate) fn end_standbys(&self, serving: u32) {
         self.state().running.iter().filter(|one| one.pid != serving).for_each(Process::kill);
@@ -178,7 +185,7 @@ impl Workers {
         // One after the other, or each would find the same ones missing.
         let _filling = lock(&self.filling);
         while self.is_one_missing() {
-            match self.add() {
+            match self.add(false) {
                 // Without a thread nobody hears what it says. That it ends is seen all the same.
                 Ok((_, line)) => {
                     let workers = self.clone();
@@ -223,9 +230,9 @@ impl Workers {
         }
     }
 
-    /// Starts one.
-    fn add(&self) -> io::Result<(Process, FirstLine)> {
-        let (process, line) = spawn(self.directory.path())?;
+    /// Starts one, which may make the device or only take it over.
+    fn add(&self, may_create: bool) -> io::Result<(Process, FirstLine)> {
+        let (process, line) = spawn(self.directory.path(), may_create)?;
         match process.try_clone().and_then(|clone| self.watch(clone)) {
             Ok(()) => Ok((process, line)),
             Err(error) => {

@@ -288,8 +288,9 @@ impl ControlDevice {
     ///
     /// # Errors
     ///
-    /// `EBUSY` until the former server is gone; nothing of its memory may be touched before this is
-    /// `Ok`.
+    /// `EBUSY` until the former server is gone; nothing of the requests' memory may be touched before
+    /// this is `Ok`. Linux 6.12 says `EINVAL` to whoever begins again after a server that has begun and
+    /// has died before it has fetched a tag: everything is as if it had said `Ok`.
     pub fn start_recovery(&mut self, id: DeviceId) -> Result<(), Error> {
         self.plain(Control::StartUserRecovery, id, 0)
     }

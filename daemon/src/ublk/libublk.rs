@@ -135,7 +135,7 @@ impl Ring {
     /// What the operating system says.
     pub fn attach(self, device: &Node, id: u16, bell: Arc<Bell>) -> io::Result<Queue<'_>> {
         let buffers = (self.copying == Copying::Kernel).then_some(&self.buffers);
-        // The fetches stand in the ring; what submits them is `fetch_all`.
+        // The fetches stand in the ring; what submits them is `fetch_last`.
         let queue = UblkQueue::new(id, &device.device)
             .and_then(|queue| queue.submit_fetch_commands_unified(BufDescList::Slices(buffers)))
             .map_err(io_error)?;
@@ -181,7 +181,12 @@ impl fmt::Debug for Queue<'_> {
 }
 
 impl Transport for Queue<'_> {
-    fn fetch_all(&mut self) -> io::Result<()> {
+    fn fetch_most(&mut self) -> io::Result<()> {
+        // libublk has all or none.
+        Ok(())
+    }
+
+    fn fetch_last(&mut self) -> io::Result<()> {
         queue::again(with_task_io_ring(|ring| ring.submit()))
     }
 

@@ -54,12 +54,19 @@ impl Event {
 /// The order for a tag is: an [`Event::Request`], then [`descriptor`](Self::descriptor) and the data
 /// as often as one likes, then one [`answer`](Self::answer), and nothing until the next event.
 pub trait Transport {
-    /// Asks for the first request of each tag.
+    /// Asks for the first request of each tag but the last.
     ///
     /// # Errors
     ///
     /// What the operating system says.
-    fn fetch_all(&mut self) -> io::Result<()>;
+    fn fetch_most(&mut self) -> io::Result<()>;
+
+    /// Asks for the first request of the last tag, with which the driver counts the queue as served.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says.
+    fn fetch_last(&mut self) -> io::Result<()>;
 
     /// Sends the answers that were given, and waits until there is an event, or for so long. May come
     /// back without one.
@@ -241,10 +248,15 @@ impl Queue<'_> {
 }
 
 impl Transport for Queue<'_> {
-    fn fetch_all(&mut self) -> io::Result<()> {
-        for tag in 0..self.kernel.depth {
+    fn fetch_most(&mut self) -> io::Result<()> {
+        for tag in 0..self.kernel.depth.saturating_sub(1) {
             self.push(Io::Fetch, tag, 0)?;
         }
+        again(self.kernel.ring.submit())
+    }
+
+    fn fetch_last(&mut self) -> io::Result<()> {
+        self.push(Io::Fetch, self.kernel.depth.saturating_sub(1), 0)?;
         again(self.kernel.ring.submit())
     }
 

@@ -123,9 +123,17 @@ fn one_heap() {
 fn leave_mounts(root: &Root, keep: &std::path::Path) -> io::Result<()> {
     // SAFETY: does not touch the table of descriptors.
     unsafe { unshare_unsafe(UnshareFlags::NEWNS) }?;
-    let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
-    mount_change("/", private)?;
-    // Not before: what was mounted in between would stay.
+    // At first whoever unmounts something takes it away from here too: else this process could be the last
+    // to have a file system mounted on a device that it is about to serve.
+    mount_change("/", MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC)?;
+    leave_others(root, keep)?;
+    mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)?;
+    // What was mounted in between has come here as well.
+    leave_others(root, keep)
+}
+
+/// Unmounts, here, everything but what the worker uses.
+fn leave_others(root: &Root, keep: &std::path::Path) -> io::Result<()> {
     let listed = fs::read_to_string(root.join("/proc/self/mountinfo"))?;
     let used = ["/", "/dev", "/proc", "/sys"].map(|path| root.join(path));
     for place in listed.lines().rev().filter_map(mount_point) {

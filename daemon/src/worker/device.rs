@@ -1,8 +1,7 @@
 //! Making a device, and taking one over.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
@@ -202,74 +201,72 @@ pub(crate) fn open(root: &Root, info: &DevInfo) -> anyhow::Result<Node> {
     }
 }
 
-/// How long the kernel waits for an answer before it looks whether the server still lives. Linux 6.12
-/// needs it after a kill at which every tag of a queue was with the server.
-const IO_TIMEOUT_MS: &str = "1000";
-
-/// What cannot be set by [`params`]. Soft: the device works without.
-pub(crate) fn tune(root: &Root, id: DeviceId) -> Vec<anyhow::Error> {
-    let queue = root.join(format!("/sys/block/ublkb{id}/queue"));
-    let set = |name: &str, value: &str| {
-        let path = queue.join(name);
-        write_attribute(&path, value).with_context(|| path.display().to_string())
-    };
-    // With one queue the kernel chooses mq-deadline, at half the speed.
-    [set("io_timeout", IO_TIMEOUT_MS), set("scheduler", "none")]
-        .into_iter()
-        .filter_map(Result::err)
-        .collect()
-}
-
-fn write_attribute(path: &Path, value: &str) -> io::Result<()> {
-    use std::io::Write as _;
-    File::options().write(true).open(path)?.write_all(value.as_bytes())
-}
-
-/// What became of the wish to take a device over.
-#[derive(Debug)]
-pub(crate) enum Taken {
-    /// It is ours, and its former server is gone.
-    Ours(DevInfo),
-    /// It was stopped: there is nothing to serve any more.
-    Stopped,
-}
-
 /// How often the kernel is asked whether the former server is gone: 20 to 30 ms pass in general.
 const POLL: Duration = Duration::from_micros(500);
 /// After how many times more rarely, because something holds it up.
 const FAST_POLLS: u32 = 400;
 const SLOW_POLL: Duration = Duration::from_millis(10);
 
-/// Waits until the former server of a device is gone, without bound, and takes the device. Until this
-/// is back, nothing of the arena may be looked at.
-pub(crate) fn take_over(control: &mut ControlDevice, ublk: Ublk) -> anyhow::Result<Taken> {
+/// What the kernel says of a device; nothing if that was stopped, so that there is nothing to serve.
+pub(crate) fn look(control: &mut ControlDevice, ublk: Ublk) -> anyhow::Result<Option<DevInfo>> {
+    let Ublk { id, mark } = ublk;
+    let info = match control.info(id) {
+        Ok(info) => info,
+        Err(error) if error.errno() == libc::ENODEV => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    ensure!(
+        info.ublksrv_flags == mark,
+        "ublk device {id} is not the one of this directory: its mark is {:016x}, not {mark:016x}",
+        info.ublksrv_flags
+    );
+    match control::state(&info) {
+        State::Dead => Ok(None),
+        State::Live | State::Quiesced => Ok(Some(info)),
+        State::Other(state) => {
+            bail!("ublk device {id} is in state {state}, which it cannot be in")
+        }
+    }
+}
+
+/// Waits until the kernel has done with the former server of a device, without bound, and takes the
+/// device; nothing if that was stopped. From here to END_USER_RECOVERY nothing else is done: who is killed
+/// on the way leaves the driver of Linux 6.12 in a state that is not always mended.
+pub(crate) fn take_over(
+    control: &mut ControlDevice,
+    ublk: Ublk,
+) -> anyhow::Result<Option<DevInfo>> {
     let mut polls = 0;
     loop {
-        let info = match control.info(ublk.id) {
-            Ok(info) => info,
-            Err(error) if error.errno() == libc::ENODEV => return Ok(Taken::Stopped),
-            Err(error) => return Err(error.into()),
-        };
-        let id = ublk.id;
-        ensure!(
-            info.ublksrv_flags == ublk.mark,
-            "ublk device {id} is not the one of this directory: its mark is {:016x}, not {:016x}",
-            info.ublksrv_flags,
-            ublk.mark
-        );
-        match control::state(&info) {
-            State::Dead => return Ok(Taken::Stopped),
-            State::Live | State::Quiesced => {}
-            State::Other(state) => {
-                bail!("ublk device {id} is in state {state}, which it cannot be in")
-            }
-        }
-        match control.start_recovery(id) {
-            Ok(()) => return Ok(Taken::Ours(info)),
+        let Some(info) = look(control, ublk)? else { return Ok(None) };
+        match control.start_recovery(ublk.id) {
+            Ok(()) => return Ok(Some(info)),
+            Err(error) if has_begun(&info, error.errno()) => return Ok(Some(info)),
             Err(error) if error.errno() == libc::EBUSY => {}
             Err(error) => return Err(error.into()),
         }
         std::thread::sleep(if polls < FAST_POLLS { POLL } else { SLOW_POLL });
         polls += 1;
+    }
+}
+
+/// Whether START_USER_RECOVERY was refused because it has succeeded before, for a worker that has died
+/// since: Linux 6.12 looks whether a queue was served after the last one. The lock is ours, so it was
+/// nobody who lives.
+fn has_begun(info: &DevInfo, errno: i32) -> bool {
+    errno == libc::EINVAL && control::state(info) == State::Quiesced
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_takeover_that_has_begun_goes_on() {
+        let info = |state| DevInfo { state, ..Default::default() };
+        let (live, quiesced) = (1, 2);
+        assert!(has_begun(&info(quiesced), libc::EINVAL));
+        assert!(!has_begun(&info(live), libc::EINVAL), "that is another refusal");
+        assert!(!has_begun(&info(quiesced), libc::EBUSY), "the former server is still there");
     }
 }

@@ -13,6 +13,8 @@ pub(crate) trait Pages {
     fn write(&mut self, page: u64, data: &Page) -> Result<Written, Error>;
     /// Forgets some of these, as many as take about a millisecond, and returns the rest.
     fn discard(&mut self, pages: Range<u64>) -> Result<Range<u64>, Error>;
+    /// Counts so many pages as writes that have failed: they were parked and are not tried again.
+    fn give_up(&mut self, pages: u64);
     /// Whether the grow thread has something to do.
     fn want_memory(&self) -> bool;
 }
@@ -46,6 +48,10 @@ impl Pages for Stored {
         self.queue.discard_step(pages)
     }
 
+    fn give_up(&mut self, pages: u64) {
+        self.queue.give_up(pages);
+    }
+
     #[inline]
     fn want_memory(&self) -> bool {
         self.device.wants_maintenance()
@@ -69,6 +75,8 @@ impl Pages for Nowhere {
     fn discard(&mut self, pages: Range<u64>) -> Result<Range<u64>, Error> {
         Ok(pages.end..pages.end)
     }
+
+    fn give_up(&mut self, _: u64) {}
 
     fn want_memory(&self) -> bool {
         false

@@ -52,6 +52,10 @@ impl<P: Pages> Pages for Batched<P> {
         self.pages.discard(pages)
     }
 
+    fn give_up(&mut self, pages: u64) {
+        self.pages.give_up(pages);
+    }
+
     fn want_memory(&self) -> bool {
         self.pages.want_memory()
     }

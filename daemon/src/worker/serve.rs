@@ -197,6 +197,8 @@ impl<T: Transport, P: Pages> Server<T, P> {
         if step == Step::Parked {
             let since = *job.parked.get_or_insert(now);
             if now.duration_since(since) >= patience_for(&job.request) {
+                let pages = job.request.pages();
+                self.pages.give_up((pages.end - pages.start).saturating_sub(job.done));
                 step = Step::Answer(-FAILED.raw_os_error());
             } else {
                 self.retry = self.retry.or(Some(now + RETRY));

@@ -6,12 +6,12 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use trueno_zram_region::FileRegion;
 use trueno_zram_store::Device;
 
 use super::armour::{self, Work};
-use super::pages::{Nowhere, Stored};
+use super::pages::{Nowhere, Pages, Stored};
 use super::serve::{Limits, Server};
 use crate::directory::{Directory, Settings};
 use crate::ublk::queue::Transport as _;
@@ -32,21 +32,39 @@ const LAST_WORDS: Duration = Duration::from_millis(50);
 /// How long threads may take to end once the device was stopped.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What a thread is given when there is a device.
+/// What a thread is given to serve from.
 #[derive(Debug)]
-struct Start {
-    device: Arc<Node>,
+struct Load {
     engine: Engine,
     limits: Limits,
     growing: Arc<Bell>,
-    has_fetched: Sender<anyhow::Result<()>>,
 }
 
+/// A thread, and what it is told, in this order; after each it says whether that is done.
 #[derive(Debug)]
 struct Member {
     bell: Arc<Bell>,
-    start: Sender<Start>,
+    load: Sender<Load>,
+    attach: Sender<Arc<Node>>,
+    fetch_last: Sender<()>,
+    is_done: Receiver<anyhow::Result<()>>,
     thread: JoinHandle<()>,
+}
+
+/// The thread's side of that.
+#[derive(Debug)]
+struct Orders {
+    load: Receiver<Load>,
+    attach: Receiver<Arc<Node>>,
+    fetch_last: Receiver<()>,
+    done: Sender<anyhow::Result<()>>,
+}
+
+impl Orders {
+    /// Says what has become of an order. If nobody listens, the next order does not come.
+    fn say(&self, done: anyhow::Result<()>) {
+        self.done.send(done).ok();
+    }
 }
 
 /// Threads that wait for a device, or serve it.
@@ -72,17 +90,25 @@ impl Team {
         let mut members = Vec::new();
         for id in 0..settings.queues {
             let bell = Arc::new(Bell::new()?);
-            let (start, started) = channel();
-            let (ready, is_ready) = channel();
+            let (load, to_load) = channel();
+            let (attach, to_attach) = channel();
+            let (fetch_last, to_fetch_last) = channel();
+            let (done, is_done) = channel();
+            let orders = Orders {
+                load: to_load,
+                attach: to_attach,
+                fetch_last: to_fetch_last,
+                done: done.clone(),
+            };
             let (own, buffers, ended) = (Arc::clone(&bell), Arc::clone(&buffers), ended.clone());
             let thread = armour::spawn(&format!("queue-{id}"), Work::Pages, move || {
                 let ring = Ring::new(id, depth, pages, copying, &buffers, own.fd());
                 let ring = match ring {
                     Ok(ring) => ring,
-                    Err(error) => return drop(ready.send(Err(error))),
+                    Err(error) => return orders.say(Err(error.into())),
                 };
-                ready.send(Ok(())).ok();
-                match serve(id, ring, &started, own) {
+                orders.say(Ok(()));
+                match serve(id, ring, &orders, own) {
                     Ok(true) => ended(Ok(())),
                     Ok(false) => {}
                     Err(error) => {
@@ -94,10 +120,11 @@ impl Team {
                     }
                 }
             })?;
-            is_ready.recv().context("a queue's thread has ended")?.with_context(|| {
+            let member = Member { bell, load, attach, fetch_last, is_done, thread };
+            member.has_done().with_context(|| {
                 format!("queue {id}: a ring and {depth} buffers of {io_pages} pages")
             })?;
-            members.push(Member { bell, start, thread });
+            members.push(member);
         }
         Ok(Self { members, depth, io_pages })
     }
@@ -112,29 +139,35 @@ impl Team {
         self.members.truncate(usize::from(queues));
     }
 
-    /// Gives the threads the device. Comes back when all tags were fetched.
-    pub(crate) fn start(
-        &mut self,
-        device: Node,
+    /// Gives the threads what they serve from. What takes time or may fail is done then.
+    pub(crate) fn load(
+        &self,
         device_pages: u64,
         engine: &Engine,
         growing: &Arc<Bell>,
     ) -> anyhow::Result<()> {
-        let device = Arc::new(device);
         let (most_pages, depth) = (self.io_pages.into(), self.depth);
         let limits = Limits { device_pages, most_pages, depth };
-        let (has_fetched, fetched) = channel();
-        for member in &self.members {
-            let (device, engine) = (Arc::clone(&device), engine.clone());
-            let (growing, has_fetched) = (Arc::clone(growing), has_fetched.clone());
-            let start = Start { device, engine, limits, growing, has_fetched };
-            member.start.send(start).ok().context("a queue's thread has ended")?;
-        }
-        drop(has_fetched);
-        for _ in &self.members {
-            fetched.recv().context("a queue's thread has ended")??;
-        }
-        Ok(())
+        self.each(|member| {
+            let (engine, growing) = (engine.clone(), Arc::clone(growing));
+            member.load.send(Load { engine, limits, growing }).is_ok()
+        })
+    }
+
+    /// Gives them the device. Comes back when all tags were fetched.
+    pub(crate) fn attach(&self, device: Node) -> anyhow::Result<()> {
+        let device = Arc::new(device);
+        self.each(|member| member.attach.send(Arc::clone(&device)).is_ok())?;
+        // With its last tag a queue is taken. When some are and others are not, nobody may be killed:
+        // Linux 6.12 crashes at the next START_USER_RECOVERY. So the last tags come together.
+        self.each(|member| member.fetch_last.send(()).is_ok())
+    }
+
+    /// Tells all threads something, and waits until each has done it.
+    fn each(&self, tell: impl Fn(&Member) -> bool) -> anyhow::Result<()> {
+        let are_told = self.members.iter().map(tell).fold(true, |all, one| all & one);
+        ensure!(are_told, "a queue's thread has ended");
+        self.members.iter().try_for_each(Member::has_done)
     }
 
     /// How many threads serve.
@@ -154,34 +187,63 @@ impl Team {
     }
 }
 
+impl Member {
+    /// Waits until it has done what it was told.
+    fn has_done(&self) -> anyhow::Result<()> {
+        self.is_done.recv().context("a queue's thread has ended")?
+    }
+}
+
 /// Waits for a device and serves a queue of it; `false` if none came.
-fn serve(id: u16, ring: Ring, start: &Receiver<Start>, bell: Arc<Bell>) -> anyhow::Result<bool> {
-    let Ok(Start { device, engine, limits, growing, has_fetched }) = start.recv() else {
-        return Ok(false);
-    };
+fn serve(id: u16, ring: Ring, orders: &Orders, bell: Arc<Bell>) -> anyhow::Result<bool> {
+    let Ok(Load { engine, limits, growing }) = orders.load.recv() else { return Ok(false) };
+    match engine {
+        Engine::Store(store) => {
+            let pages = match Stored::new(store) {
+                Ok(pages) => pages,
+                Err(error) => {
+                    orders.say(Err(error).with_context(|| format!("queue {id}")));
+                    return Ok(false);
+                }
+            };
+            #[cfg(feature = "planted-early-acknowledgement")]
+            let pages = super::planted::Batched::new(pages);
+            serve_from(pages, id, ring, orders, (limits, growing, bell))
+        }
+        Engine::Null => serve_from(Nowhere, id, ring, orders, (limits, growing, bell)),
+    }
+}
+
+fn serve_from(
+    pages: impl Pages,
+    id: u16,
+    ring: Ring,
+    orders: &Orders,
+    (limits, growing, bell): (Limits, Arc<Bell>, Arc<Bell>),
+) -> anyhow::Result<bool> {
+    orders.say(Ok(()));
+    let Ok(device) = orders.attach.recv() else { return Ok(false) };
+    let told = || format!("queue {id}");
     let attached = ring.attach(&device, id, Arc::clone(&bell)).and_then(|mut queue| {
-        queue.fetch_all()?;
+        queue.fetch_most()?;
         Ok(queue)
     });
-    let queue = match attached {
+    let mut queue = match attached {
         Ok(queue) => queue,
         Err(error) => {
-            has_fetched.send(Err(error).with_context(|| format!("queue {id}"))).ok();
+            orders.say(Err(error).with_context(told));
             return Ok(false);
         }
     };
-    match engine {
-        Engine::Store(store) => {
-            let pages = Stored::new(store)?;
-            #[cfg(feature = "planted-early-acknowledgement")]
-            let pages = super::planted::Batched::new(pages);
-            has_fetched.send(Ok(())).ok();
-            Server::new(queue, pages, limits, growing, bell).run()?;
-        }
-        Engine::Null => {
-            has_fetched.send(Ok(())).ok();
-            Server::new(queue, Nowhere, limits, growing, bell).run()?;
-        }
+    orders.say(Ok(()));
+    if orders.fetch_last.recv().is_err() {
+        return Ok(false);
     }
-    Ok(true)
+    let has_fetched = queue.fetch_last();
+    let is_served = has_fetched.is_ok();
+    orders.say(has_fetched.with_context(told));
+    if is_served {
+        Server::new(queue, pages, limits, growing, bell).run()?;
+    }
+    Ok(is_served)
 }

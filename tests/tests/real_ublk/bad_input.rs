@@ -17,7 +17,9 @@ use crate::stand::{Stand, fill, holds, read, refused, set_up, trial, trial_of_ou
 
 /// Exit codes of `trueno-ublk`.
 pub(super) const FAILED: i32 = 1;
-const USAGE: i32 = 2;
+pub(super) const USAGE: i32 = 2;
+/// Of the service, where it can never run.
+pub(super) const UNFIT: i32 = 78;
 
 /// Nobody.
 const UNPRIVILEGED: u32 = 65534;
@@ -103,11 +105,11 @@ fn sizes_for_create(_: &mut Stand) -> Outcome {
         ("1P", &["memory"]),
     ];
     for (size, words) in sizes {
-        leaving_nothing(|| {
-            fails(&mut ublk(&["create", &format!("--size={size}")]), FAILED, words)
-        })?;
+        // The last is a size, and this machine has not the memory.
+        let code = if size == "1P" { FAILED } else { USAGE };
+        leaving_nothing(|| fails(&mut ublk(&["create", &format!("--size={size}")]), code, words))?;
     }
-    leaving_nothing(|| fails(&mut ublk(&["create"]), FAILED, &["--size"]))
+    leaving_nothing(|| fails(&mut ublk(&["create"]), USAGE, &["--size"]))
 }
 
 fn options_of_create(_: &mut Stand) -> Outcome {
@@ -127,10 +129,13 @@ fn options_of_create(_: &mut Stand) -> Outcome {
     ];
     for (option, value) in options {
         let mut create = ublk(&["create", "--size=16M", &format!("{option}={value}")]);
-        leaving_nothing(|| fails(&mut create, FAILED, &[value]))?;
+        // Sizes are read by the command, and nothing is no value; the rest the device refuses.
+        let is_misused = ["", "much"].contains(&value);
+        let code = if is_misused { USAGE } else { FAILED };
+        leaving_nothing(|| fails(&mut create, code, &[value]))?;
     }
     let mut swap = ublk(&["create", "--size=16M", "--swap=40000"]);
-    leaving_nothing(|| fails(&mut swap, FAILED, &["40000", "32767"]))?;
+    leaving_nothing(|| fails(&mut swap, USAGE, &["40000", "32767"]))?;
     for words in [&["create", "--sise=16M"][..], &["create", "16M"], &["make"], &[], &["reset"]] {
         leaving_nothing(|| fails(&mut ublk(words), USAGE, &[]))?;
     }
@@ -175,7 +180,7 @@ fn without_root(_: &mut Stand) -> Outcome {
         command
     };
     leaving_nothing(|| fails(&mut unprivileged(&["create", "--size=16M"]), FAILED, &["root"]))?;
-    leaving_nothing(|| fails(&mut unprivileged(&["serve"]), FAILED, &["root"]))?;
+    leaving_nothing(|| fails(&mut unprivileged(&["serve"]), UNFIT, &["root"]))?;
     // Nothing of what is there is for everybody to change.
     let device = set_up("4M", &[])?;
     fill(&device, 0..16, pages::Frame::noise)?;

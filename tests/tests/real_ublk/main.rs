@@ -15,6 +15,7 @@ mod effects;
 mod fields;
 mod hung;
 mod kill;
+mod recovery;
 mod service;
 mod several;
 mod stand;
@@ -34,6 +35,7 @@ fn trials() -> Vec<Trial> {
         fields::trials(),
         hung::trials(),
         kill::trials(),
+        recovery::trials(),
         service::trials(),
         several::trials(),
         swap::trials(),

@@ -16,7 +16,7 @@ use trueno_tests::program;
 use trueno_tests::scratch::Scratch;
 use trueno_tests::zram::{Make, RealDevice};
 
-use crate::bad_input::{FAILED, fails, leaving_nothing, ublk};
+use crate::bad_input::{FAILED, USAGE, fails, leaving_nothing, ublk};
 use crate::stand::{fill, holds, needing, trial_without_daemon};
 
 /// Seconds until a process has come up, or ended, in an emulated machine.
@@ -139,7 +139,7 @@ fn in_a_terminal() -> Outcome {
     leaving_nothing(|| Terminal::open(&[])?.ends(Signal::HUP))?;
     // What cannot be made ends at once, and leaves no service behind.
     let mut command = ublk(&["create", "--foreground", "--size=4097"]);
-    leaving_nothing(|| fails(&mut command, FAILED, &["4097"]))
+    leaving_nothing(|| fails(&mut command, USAGE, &["4097"]))
 }
 
 fn used() -> Outcome {

@@ -9,7 +9,7 @@ use trueno_tests::check::{Outcome, equal, tool};
 use trueno_tests::program;
 use trueno_tests::scratch::Scratch;
 
-use crate::bad_input::{FAILED, fails, leaving_nothing, ublk};
+use crate::bad_input::{FAILED, UNFIT, fails, leaving_nothing, ublk};
 use crate::stand::{needing, trial_without_daemon};
 
 /// The two ways to start a service.
@@ -28,24 +28,33 @@ pub(super) fn trials() -> Vec<Trial> {
     ]
 }
 
+/// Which of both codes one of these starts ends with there.
+fn code_of(start: &[&str]) -> i32 {
+    if start == ["serve"] { UNFIT } else { FAILED }
+}
+
 /// Runs our program, which must fail and say that, where the script has been.
-fn fails_where(script: &str, arguments: &[&str], words: &[&str]) -> Outcome {
+fn fails_where(script: &str, arguments: &[&str], code: i32, words: &[&str]) -> Outcome {
     let script = format!("{script} && exec timeout 30 \"$@\"");
     let mut command = Command::new("unshare");
     command.args(["--mount", "sh", "-c", &script, "sh"]).arg(program::ublk()).args(arguments);
-    leaving_nothing(|| fails(&mut command, FAILED, words))
+    leaving_nothing(|| fails(&mut command, code, words))
 }
 
 fn read_only_run() -> Outcome {
     let script = "mount -o remount,bind,ro /run";
     let mut starts = STARTS.iter();
-    starts.try_for_each(|start| fails_where(script, start, &["/run", "Read-only file system"]))
+    starts.try_for_each(|start| {
+        fails_where(script, start, FAILED, &["/run", "Read-only file system"])
+    })
 }
 
 fn full_run() -> Outcome {
     let script = "mount -t tmpfs -o nr_inodes=1 tmpfs /run";
     let mut starts = STARTS.iter();
-    starts.try_for_each(|start| fails_where(script, start, &["/run", "No space left on device"]))
+    starts.try_for_each(|start| {
+        fails_where(script, start, FAILED, &["/run", "No space left on device"])
+    })
 }
 
 /// A `/dev` with all that is needed but one node, which a module that is loaded cannot make, and
@@ -59,9 +68,10 @@ fn without(node: &str, what: &str) -> Outcome {
     let path = format!("/dev/{node}");
     for start in STARTS {
         let module = if node == "fuse" { "module fuse" } else { "module ublk_drv" };
-        fails_where(&dev, start, &[&path, "is missing although", module])?;
+        let code = code_of(start);
+        fails_where(&dev, start, code, &[&path, "is missing although", module])?;
         let script = format!("{dev} && {no_module}");
-        fails_where(&script, start, &[&format!("this kernel has no {what}: {path}")])?;
+        fails_where(&script, start, code, &[&format!("this kernel has no {what}: {path}")])?;
     }
     Ok(())
 }
@@ -74,7 +84,7 @@ fn old_kernel() -> Outcome {
     fs::write(directory.join("osrelease"), "6.11.0-29-generic\n")?;
     let mut serve = ublk(&["serve"]);
     serve.env("TRUENO_ZRAM_ROOT", scratch.path());
-    leaving_nothing(|| fails(&mut serve, FAILED, &["Linux 6.11 is too old", "6.12 or later"]))?;
+    leaving_nothing(|| fails(&mut serve, UNFIT, &["Linux 6.11 is too old", "6.12 or later"]))?;
     equal("files of a root that is unfit", fs::read_dir(scratch.path())?.count(), 1)
 }
 

@@ -29,7 +29,11 @@ struct Scripted {
 }
 
 impl Transport for Scripted {
-    fn fetch_all(&mut self) -> io::Result<()> {
+    fn fetch_most(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn fetch_last(&mut self) -> io::Result<()> {
         Ok(())
     }
 
@@ -84,6 +88,7 @@ struct Small {
     /// After so many refused writes there is room for one more.
     patience: Option<usize>,
     tries: usize,
+    given_up: u64,
     wants: bool,
 }
 
@@ -116,6 +121,10 @@ impl Pages for Small {
         let end = pages.end.min(pages.start + 100);
         self.kept.retain(|page, _| !(pages.start..end).contains(page));
         Ok(end..pages.end)
+    }
+
+    fn give_up(&mut self, pages: u64) {
+        self.given_up += pages;
     }
 
     fn want_memory(&self) -> bool {
@@ -226,14 +235,16 @@ fn the_bell_is_heard_before_the_time_is_up() {
 
 #[test]
 fn a_swap_out_does_not_wait_for_long() {
-    let swap = request(uapi::OP_WRITE | uapi::IO_F_SWAP, 0..1);
-    let file = request(uapi::OP_WRITE, 1..2);
+    let swap = request(uapi::OP_WRITE | uapi::IO_F_SWAP, 0..3);
+    let file = request(uapi::OP_WRITE, 3..4);
     let begin = Instant::now();
-    let store = Small { patience: Some(40), ..Default::default() };
+    // Room for the first page.
+    let store = Small { room: 1, patience: Some(40), ..Default::default() };
     let server = run(server(driver(&[swap, file]), store));
     // The other one is done in the end, however long that takes.
     assert_eq!(results(&server), [(0, -libc::EIO), (1, 4096)]);
     assert!(begin.elapsed() >= SWAP_PATIENCE);
+    assert_eq!(server.pages.given_up, 2, "pages of the write that has failed are counted");
 }
 
 #[test]
