@@ -7,7 +7,7 @@ use sysfs_compat::abi::algorithm::CompAlgorithm;
 use sysfs_compat::abi::{Attr, Errno};
 use sysfs_compat::client::error::{Action, Error};
 use sysfs_compat::client::holders::{Holder, holders};
-use sysfs_compat::client::{Device, Kind, Root, control, mirror};
+use sysfs_compat::client::{Device, Kind, Root, control, mirror, swap};
 
 use crate::error::Failure;
 use crate::plan::Step;
@@ -123,7 +123,9 @@ fn cause(device: &Device, step: &Step, error: &Error) -> Vec<String> {
                 .to_owned(),
         ],
         Step::MakeSwap if errno == Errno::EINVAL => {
-            vec!["A swap area has 40 KiB at least and 16 TiB at most.".to_owned()]
+            let (least, most) = swap::bounds().into_inner();
+            let (least, most) = (least >> 10, most >> 40);
+            vec![format!("A swap area has {least} KiB at least and {most} TiB at most.")]
         }
         _ => Vec::new(),
     }
