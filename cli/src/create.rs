@@ -2,6 +2,7 @@
 
 use std::os::unix::ffi::OsStrExt;
 
+use sysfs_compat::client::control::{Lock, Purpose};
 use sysfs_compat::client::{Device, Kind, control, mirror};
 
 use crate::KIND_VARIABLE;
@@ -33,7 +34,9 @@ impl Found {
 
 /// `--find`: prints the name of a free device.
 pub(crate) fn find(world: &mut World<'_>, kind: Option<Kind>, dry_run: bool) -> Result<()> {
-    match find_free(world, kind, dry_run)? {
+    // What is being set up looks free until it is.
+    let (_lock, found) = take(world, &Target::Free(kind), dry_run)?;
+    match found {
         Found::Existing(device) if dry_run => print(world, &Place::of(&device), &[], true),
         Found::ToBeAdded(kind) => print(world, &Place::new(&world.root, kind), &[], true),
         Found::Existing(device) | Found::Added(device) => {
@@ -49,10 +52,7 @@ pub(crate) fn create(
     setup: &Setup,
     dry_run: bool,
 ) -> Result<()> {
-    let found = match target {
-        Target::Free(kind) => find_free(world, *kind, dry_run)?,
-        Target::Named(name) => Found::Existing(world.device(name)?),
-    };
+    let (lock, found) = take(world, target, dry_run)?;
     let steps = steps(setup, found.kind());
     let is_our_choice = matches!(target, Target::Free(_));
     let (mut device, added) = match found {
@@ -75,6 +75,7 @@ pub(crate) fn create(
             }
         }
     }
+    drop(lock);
     if !is_our_choice {
         return Ok(());
     }
@@ -142,9 +143,31 @@ fn undo(device: &Device, added: bool, steps_done: usize, failure: Failure) -> Fa
     }
 }
 
+/// The device, and what keeps others from it until that is dropped.
+fn take(world: &World<'_>, target: &Target, dry_run: bool) -> Result<(Option<Lock>, Found)> {
+    let lock = |kind| match dry_run {
+        true => Ok(None),
+        false => control::lock(&world.root, kind, Purpose::Take),
+    };
+    match target {
+        Target::Free(kind) => {
+            let kind = kind.map_or_else(|| default_kind(world), Ok)?;
+            let lock = lock(kind).map_err(|error| explain::hot_add(world, kind, &error))?;
+            Ok((lock, find_free(world, kind, dry_run)?))
+        }
+        Target::Named(name) => {
+            let Some(kind) = world.device(name)?.kind() else {
+                return Ok((None, Found::Existing(world.device(name)?)));
+            };
+            let lock = lock(kind).map_err(|error| explain::lookup(world, name, "", &error))?;
+            // Whoever has had the lock may have removed it.
+            Ok((lock, Found::Existing(world.device(name)?)))
+        }
+    }
+}
+
 /// The device with the lowest number that is not set up, or a new one.
-fn find_free(world: &mut World<'_>, kind: Option<Kind>, dry_run: bool) -> Result<Found> {
-    let kind = kind.map_or_else(|| default_kind(world), Ok)?;
+fn find_free(world: &World<'_>, kind: Kind, dry_run: bool) -> Result<Found> {
     let existing = match kind {
         Kind::Kernel => free_of_kernel(world),
         Kind::Ublk => free_in_mirror(world)?,

@@ -16,9 +16,12 @@ use crate::world::World;
 /// How trueno-ublk is started.
 const START: &str = "start it with 'systemctl start trueno-ublk', or 'trueno-ublk serve'";
 
-/// The failure to find the device called `name`.
+/// The failure to find the device called `name`, or to have it for oneself.
 pub(crate) fn lookup(world: &World<'_>, name: &OsStr, what: &str, error: &Error) -> Failure {
     let failure = Failure::about(name, what, error.errno());
+    if error.action == Action::Lock {
+        return failure.hint(locked(error));
+    }
     if error.errno() != Errno::ENODEV {
         return failure.hints(mirror_cause(&world.root, error.errno()));
     }
@@ -206,10 +209,22 @@ pub(crate) fn busy(device: &Device) -> Vec<String> {
     lines.collect()
 }
 
-/// The failure to make a device.
+/// Who keeps the lock that everybody needs who takes a device.
+fn locked(error: &Error) -> String {
+    let path = error.path.display();
+    format!(
+        "Another process has been setting up or removing a device for a minute; 'fuser -v {path}' \
+         tells which."
+    )
+}
+
+/// The failure to find a free device or to make one.
 pub(crate) fn hot_add(world: &World<'_>, kind: Kind, error: &Error) -> Failure {
     let errno = error.errno();
     let failure = Failure::new(format!("no free zram device found: {errno}"));
+    if error.action == Action::Lock {
+        return failure.hint(locked(error));
+    }
     if errno == Errno::EACCES || errno == Errno::EPERM {
         return failure.hint("Only root can make devices.");
     }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail, ensure};
 use serde_json::json;
 use sysfs_compat::abi::{Errno, size};
+use sysfs_compat::client::control::Purpose;
 use sysfs_compat::client::{Device, Kind, control, swap};
 
 use super::daemon;
@@ -128,6 +129,9 @@ fn parse_priority(text: &OsStr) -> anyhow::Result<u16> {
 }
 
 fn make(paths: &Paths, wanted: &Wanted) -> anyhow::Result<Created> {
+    // Who looks for a free device waits until this one has its size.
+    let _lock =
+        control::lock(paths.root(), Kind::Ublk, Purpose::Add).context("cannot make a device")?;
     let device =
         control::hot_add(paths.root(), Kind::Ublk).map_err(|error| match error.errno() {
             Errno::EACCES => anyhow::anyhow!("making a device takes root"),
