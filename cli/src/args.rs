@@ -187,6 +187,9 @@ impl<'a> Typed<'a> {
                 self.setup.mem_limit = Some(limit);
                 self.actions.push(Action::MemLimit(limit));
             }
+            Opt::BackingDev if text.is_empty() => {
+                return Err(Failure::new("--backing-dev=: not a block device"));
+            }
             Opt::BackingDev => self.setup.backing_dev = value,
             Opt::WritebackLimit => {
                 let limit = self.size_of("writeback limit", &text)?;
@@ -200,8 +203,8 @@ impl<'a> Typed<'a> {
             Opt::Kind => self.kind = Some(kind("--kind", &text)?),
             Opt::Compact => self.actions.push(Action::Compact),
             Opt::Idle => self.actions.push(Action::Idle(idle(value)?)),
-            Opt::Recompress => self.actions.push(Action::Recompress(recompress(value))),
-            Opt::Writeback => self.actions.push(Action::Writeback(writeback(value))),
+            Opt::Recompress => self.actions.push(Action::Recompress(recompress(value)?)),
+            Opt::Writeback => self.actions.push(Action::Writeback(writeback(value)?)),
             Opt::ResetPeak => self.actions.push(Action::ResetPeak),
             Opt::Color => self.color = color(value)?,
             Opt::Sysroot if text.is_empty() => {
@@ -483,22 +486,29 @@ fn idle(value: Option<OsString>) -> Result<Idle> {
 
 /// A request as the kernel reads it: all pages if nothing is said. A bare word is a type, whose key
 /// the kernel wants to see.
-fn recompress(value: Option<OsString>) -> Vec<u8> {
+fn recompress(value: Option<OsString>) -> Result<Vec<u8>> {
     match value.map(OsString::into_vec) {
-        None => b"\n".to_vec(),
-        Some(word) if !word.contains(&b'=') => [b"type=", &word[..]].concat(),
-        Some(text) => text,
+        None => Ok(b"\n".to_vec()),
+        Some(text) if text.is_empty() || text == b"type=" => Err(Failure::new(
+            "--recompress=: no type is named; all pages are meant without the equals sign",
+        )),
+        Some(word) if !word.contains(&b'=') => Ok([b"type=", &word[..]].concat()),
+        Some(text) => Ok(text),
     }
 }
 
 /// A request as the kernel reads it: idle pages if nothing is said. A type is written without its
 /// key, which kernels before 6.16 do not know and later ones do without.
-fn writeback(value: Option<OsString>) -> Vec<u8> {
+fn writeback(value: Option<OsString>) -> Result<Vec<u8>> {
     match value.map(OsString::into_vec) {
-        None => b"idle".to_vec(),
+        None => Ok(b"idle".to_vec()),
+        // A write of nothing is none, so the kernel would not object.
+        Some(text) if text.is_empty() || text == b"type=" => Err(Failure::new(
+            "--writeback=: no type is named; idle pages are meant without the equals sign",
+        )),
         Some(text) => match text.strip_prefix(b"type=") {
-            Some(word) if !word.contains(&b' ') => word.to_vec(),
-            _ => text,
+            Some(word) if !word.contains(&b' ') => Ok(word.to_vec()),
+            _ => Ok(text),
         },
     }
 }

@@ -132,6 +132,23 @@ fn set_up_options() {
     assert!(refusal(&format!("{line} --recompress-algorithm y")).contains("all are taken"));
 }
 
+/// Where nothing is written, nobody would say that nothing is done.
+#[test]
+fn an_empty_value_of_an_option_of_ours_is_refused() {
+    for row in crate::options::OPTIONS.iter().filter(|row| !row.stock && !row.value.is_empty()) {
+        let line = match row.group {
+            crate::options::Group::Live => format!("zram0 --{}=", row.long),
+            _ => format!("-f -s 1M --{}=", row.long),
+        };
+        let message = refusal(&line);
+        let says_which = message.starts_with(&format!("--{}", row.long))
+            || message.starts_with("failed to parse ");
+        assert!(says_which, "{line}: {message}");
+    }
+    assert_eq!(refusal("zram0 --writeback=type="), refusal("zram0 --writeback="));
+    assert_eq!(refusal("zram0 --recompress=type="), refusal("zram0 --recompress="));
+}
+
 #[test]
 fn views() {
     assert_eq!(view("").columns, DEFAULT);
