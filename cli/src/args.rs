@@ -24,8 +24,8 @@ pub(crate) enum Command {
     Status(Shown, View),
     /// Print the name of a free device.
     Find(Option<Kind>),
-    /// Set one up.
-    Create(Target, Setup),
+    /// Set one up, and show it as JSON if that is asked for.
+    Create(Target, Setup, Option<View>),
     /// Reset and remove these; swap is switched off first if forced to.
     Reset {
         devices: Vec<OsString>,
@@ -114,6 +114,10 @@ pub(crate) enum Action {
 /// Options that zramctl does not let be combined, group by group.
 const EXCLUSIVE: &[&[Opt]] =
     &[&[Opt::Find, Opt::Output, Opt::Reset], &[Opt::Output, Opt::Reset, Opt::Size]];
+
+/// What zramctl does not have, and what is for a device to be set up only.
+const OUR_SETUP: &[Opt] =
+    &[Opt::BackingDev, Opt::WritebackLimit, Opt::RecompressAlgorithm, Opt::Swap];
 
 /// Reads the arguments (without the program's name).
 pub(crate) fn parse(
@@ -288,6 +292,8 @@ impl<'a> Typed<'a> {
         if self.has(Opt::Reset) {
             self.refuse_with("--reset", &[Opt::Json, Opt::Kind])?;
             self.refuse_live("--reset")?;
+            self.refuse_with("--reset", &[Opt::MemLimit])?;
+            self.refuse_with("--reset", OUR_SETUP)?;
             if operands.is_empty() {
                 return Err(Failure::new("no device specified"));
             }
@@ -317,8 +323,12 @@ impl<'a> Typed<'a> {
                 let free = self.has(Opt::Find).then_some(Target::Free(self.kind));
                 let target = named.or(free);
                 let target = target.ok_or_else(|| Failure::new("no device specified"))?;
+                if self.has(Opt::DryRun) {
+                    self.refuse_with("--dry-run", &[Opt::Json])?;
+                }
+                let view = self.has(Opt::Json).then(|| self.view()).transpose()?;
                 let setup = std::mem::take(&mut self.setup);
-                Ok(Command::Create(target, Setup { disksize, ..setup }))
+                Ok(Command::Create(target, Setup { disksize, ..setup }, view))
             }
             None if self.has(Opt::Find) => {
                 self.refuse_with("--find without --size", &[Opt::Json])?;
@@ -349,8 +359,7 @@ impl<'a> Typed<'a> {
                  --size",
             ));
         }
-        let ours = [Opt::BackingDev, Opt::WritebackLimit, Opt::RecompressAlgorithm, Opt::Swap];
-        match ours.into_iter().find(|&option| self.has(option)) {
+        match OUR_SETUP.iter().find(|&&option| self.has(option)) {
             Some(option) => {
                 Err(Failure::new(format!("option {} must be combined with --size", option.long())))
             }

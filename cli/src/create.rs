@@ -6,11 +6,11 @@ use sysfs_compat::client::control::{Lock, Purpose};
 use sysfs_compat::client::{Device, Kind, control, mirror};
 
 use crate::KIND_VARIABLE;
-use crate::args::{self, Setup, Target};
+use crate::args::{self, Setup, Shown, Target, View};
 use crate::error::{Failure, Result};
 use crate::explain;
 use crate::plan::{Place, Step, script};
-use crate::status::write;
+use crate::status::{show, write};
 use crate::world::World;
 
 /// A device to set up, and whether it is there only for that.
@@ -45,11 +45,13 @@ pub(crate) fn find(world: &mut World<'_>, kind: Option<Kind>, dry_run: bool) -> 
     }
 }
 
-/// `--size`: sets a device up, and prints its name if it was for us to choose.
+/// `--size`: sets a device up, and shows it if there is a view; else prints its name if it was for us to
+/// choose.
 pub(crate) fn create(
     world: &mut World<'_>,
     target: &Target,
     setup: &Setup,
+    view: Option<&View>,
     dry_run: bool,
 ) -> Result<()> {
     let (lock, found) = take(world, target, dry_run)?;
@@ -76,6 +78,9 @@ pub(crate) fn create(
         }
     }
     drop(lock);
+    if let Some(view) = view {
+        return show(world, &Shown::One(device.node().to_owned()), view);
+    }
     if !is_our_choice {
         return Ok(());
     }
