@@ -102,13 +102,7 @@ fn cause(device: &Device, step: &Step, error: &Error) -> Vec<String> {
         return vec![format!("{} is mounted read-only.", error.path.display())];
     }
     let is_ours = device.kind() == Some(Kind::Ublk);
-    if is_ours && errno == Errno::ETIMEDOUT {
-        return vec![format!(
-            "The process that serves {} does not answer.",
-            device.node().display()
-        )];
-    }
-    if let Some(line) = mirror_cause(device.root(), errno).filter(|_| is_ours) {
+    if let Some(line) = not_served(device, step, errno).filter(|_| is_ours) {
         return vec![line];
     }
     match step {
@@ -134,6 +128,19 @@ fn cause(device: &Device, step: &Step, error: &Error) -> Vec<String> {
     }
 }
 
+/// What the error means if it comes of who serves a device of trueno-ublk, or its files.
+fn not_served(device: &Device, step: &Step, errno: Errno) -> Option<String> {
+    match (step, errno) {
+        // Nobody serves it yet: the process that was to do so has not come up.
+        (Step::Write { attribute: "disksize", .. }, Errno::ETIMEDOUT) => None,
+        (_, Errno::ETIMEDOUT) => {
+            let node = device.node().display();
+            Some(format!("The process that serves {node} does not answer."))
+        }
+        _ => mirror_cause(device.root(), errno),
+    }
+}
+
 fn attribute_cause(device: &Device, attribute: &str, value: &[u8], errno: Errno) -> Vec<String> {
     let attr = Attr::by_name(attribute);
     if errno == Errno::ENOENT && !device.attribute(attribute).exists() {
@@ -156,7 +163,10 @@ fn attribute_cause(device: &Device, attribute: &str, value: &[u8], errno: Errno)
         }
         (Some(attr), errno) => {
             let row = attr.info().refusals.iter().find(|row| row.errno == errno);
-            row.map(|row| vec![format!("The usual reason: {}.", row.why)]).unwrap_or_default()
+            let is_ours = attr == Attr::Disksize && device.kind() == Some(Kind::Ublk);
+            let ours = mirror::why_not_made(errno).filter(|_| is_ours);
+            let why = ours.or(row.map(|row| row.why));
+            why.map(|why| vec![format!("The usual reason: {why}.")]).unwrap_or_default()
         }
         (None, _) => Vec::new(),
     }
@@ -239,5 +249,41 @@ pub(crate) fn hot_add(world: &World<'_>, kind: Kind, error: &Error) -> Failure {
             failure.hint(format!("The kernel made {}, but no node appeared.", error.path.display()))
         }
         Kind::Kernel => failure,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::env::temp_dir;
+    use std::fs::{create_dir_all, remove_dir_all};
+
+    use super::*;
+
+    #[test]
+    fn why_a_device_of_ours_has_no_size() {
+        let directory = temp_dir().join(format!("trueno-zramctl-explain-{}", std::process::id()));
+        let root = Root::new(&directory);
+        create_dir_all(root.join(Kind::Ublk.directory(3))).expect("made");
+        let device = Device::numbered(&root, Kind::Ublk, 3).expect("there");
+        let cause = |attribute: &'static str, errno: Errno| {
+            let action = Action::Write(b"4096".to_vec());
+            let error = Error { action, path: device.attribute(attribute), source: errno.into() };
+            cause(&device, &Step::write(attribute, "4096"), &error).join("\n")
+        };
+        for (errno, words) in [
+            (Errno::ENOMEM, "page table and buffers, or it has more than 8 TiB"),
+            (Errno::EEXIST, "taken by another ublk device"),
+            (Errno::EIO, "journalctl -u trueno-ublk, or /run/trueno-ublk/log"),
+            (Errno::ETIMEDOUT, "has failed; the service's log says why"),
+            (Errno::EBUSY, "initialised already"),
+            (Errno::EINVAL, "parameters right"),
+            (Errno::ENOTCONN, "has died"),
+        ] {
+            let line = cause("disksize", errno);
+            assert!(line.contains(words), "{errno:?}: {line}");
+        }
+        let unanswered = cause("compact", Errno::ETIMEDOUT);
+        assert!(unanswered.contains("does not answer"), "{unanswered}");
+        remove_dir_all(directory).expect("removed");
     }
 }

@@ -108,6 +108,23 @@ fn split(name: &OsStr) -> Option<(&[u8], &OsStr)> {
     Some((directory, OsStr::from_bytes(base.get(1..)?)))
 }
 
+/// Why a device of trueno-ublk does not take a `disksize`, where that is not as with the kernel's zram.
+#[must_use]
+pub fn why_not_made(errno: Errno) -> Option<&'static str> {
+    Some(match errno {
+        // What was written is wrong, or came too late.
+        Errno::EINVAL | Errno::EBUSY => return None,
+        Errno::ENOMEM => {
+            "there is not enough memory for its page table and buffers, or it has more than 8 TiB"
+        }
+        Errno::EEXIST => "the number is taken by another ublk device",
+        _ => {
+            "the process that would serve it has failed; the service's log says why (journalctl -u \
+             trueno-ublk, or /run/trueno-ublk/log)"
+        }
+    })
+}
+
 /// The node of the block device whose attributes are in `directory`, without the root: nothing
 /// before `disksize` is set.
 pub(super) fn block_node(directory: &Path) -> Option<OsString> {
