@@ -24,8 +24,8 @@ pub(crate) enum Command {
     Status(Shown, View),
     /// Print the name of a free device.
     Find(Option<Kind>),
-    /// Set one up.
-    Create(Target, Setup),
+    /// Set one up, and show it as JSON if that is asked for.
+    Create(Target, Setup, Option<View>),
     /// Reset and remove these; swap is switched off first if forced to.
     Reset {
         devices: Vec<OsString>,
@@ -115,6 +115,10 @@ pub(crate) enum Action {
 const EXCLUSIVE: &[&[Opt]] =
     &[&[Opt::Find, Opt::Output, Opt::Reset], &[Opt::Output, Opt::Reset, Opt::Size]];
 
+/// What zramctl does not have, and what is for a device to be set up only.
+const OUR_SETUP: &[Opt] =
+    &[Opt::BackingDev, Opt::WritebackLimit, Opt::RecompressAlgorithm, Opt::Swap];
+
 /// Reads the arguments (without the program's name).
 pub(crate) fn parse(
     args: impl IntoIterator<Item = OsString>,
@@ -187,6 +191,9 @@ impl<'a> Typed<'a> {
                 self.setup.mem_limit = Some(limit);
                 self.actions.push(Action::MemLimit(limit));
             }
+            Opt::BackingDev if text.is_empty() => {
+                return Err(Failure::new("--backing-dev=: not a block device"));
+            }
             Opt::BackingDev => self.setup.backing_dev = value,
             Opt::WritebackLimit => {
                 let limit = self.size_of("writeback limit", &text)?;
@@ -200,8 +207,8 @@ impl<'a> Typed<'a> {
             Opt::Kind => self.kind = Some(kind("--kind", &text)?),
             Opt::Compact => self.actions.push(Action::Compact),
             Opt::Idle => self.actions.push(Action::Idle(idle(value)?)),
-            Opt::Recompress => self.actions.push(Action::Recompress(recompress(value))),
-            Opt::Writeback => self.actions.push(Action::Writeback(writeback(value))),
+            Opt::Recompress => self.actions.push(Action::Recompress(recompress(value)?)),
+            Opt::Writeback => self.actions.push(Action::Writeback(writeback(value)?)),
             Opt::ResetPeak => self.actions.push(Action::ResetPeak),
             Opt::Color => self.color = color(value)?,
             Opt::Sysroot if text.is_empty() => {
@@ -285,6 +292,8 @@ impl<'a> Typed<'a> {
         if self.has(Opt::Reset) {
             self.refuse_with("--reset", &[Opt::Json, Opt::Kind])?;
             self.refuse_live("--reset")?;
+            self.refuse_with("--reset", &[Opt::MemLimit])?;
+            self.refuse_with("--reset", OUR_SETUP)?;
             if operands.is_empty() {
                 return Err(Failure::new("no device specified"));
             }
@@ -314,8 +323,12 @@ impl<'a> Typed<'a> {
                 let free = self.has(Opt::Find).then_some(Target::Free(self.kind));
                 let target = named.or(free);
                 let target = target.ok_or_else(|| Failure::new("no device specified"))?;
+                if self.has(Opt::DryRun) {
+                    self.refuse_with("--dry-run", &[Opt::Json])?;
+                }
+                let view = self.has(Opt::Json).then(|| self.view()).transpose()?;
                 let setup = std::mem::take(&mut self.setup);
-                Ok(Command::Create(target, Setup { disksize, ..setup }))
+                Ok(Command::Create(target, Setup { disksize, ..setup }, view))
             }
             None if self.has(Opt::Find) => {
                 self.refuse_with("--find without --size", &[Opt::Json])?;
@@ -346,8 +359,7 @@ impl<'a> Typed<'a> {
                  --size",
             ));
         }
-        let ours = [Opt::BackingDev, Opt::WritebackLimit, Opt::RecompressAlgorithm, Opt::Swap];
-        match ours.into_iter().find(|&option| self.has(option)) {
+        match OUR_SETUP.iter().find(|&&option| self.has(option)) {
             Some(option) => {
                 Err(Failure::new(format!("option {} must be combined with --size", option.long())))
             }
@@ -483,22 +495,29 @@ fn idle(value: Option<OsString>) -> Result<Idle> {
 
 /// A request as the kernel reads it: all pages if nothing is said. A bare word is a type, whose key
 /// the kernel wants to see.
-fn recompress(value: Option<OsString>) -> Vec<u8> {
+fn recompress(value: Option<OsString>) -> Result<Vec<u8>> {
     match value.map(OsString::into_vec) {
-        None => b"\n".to_vec(),
-        Some(word) if !word.contains(&b'=') => [b"type=", &word[..]].concat(),
-        Some(text) => text,
+        None => Ok(b"\n".to_vec()),
+        Some(text) if text.is_empty() || text == b"type=" => Err(Failure::new(
+            "--recompress=: no type is named; all pages are meant without the equals sign",
+        )),
+        Some(word) if !word.contains(&b'=') => Ok([b"type=", &word[..]].concat()),
+        Some(text) => Ok(text),
     }
 }
 
 /// A request as the kernel reads it: idle pages if nothing is said. A type is written without its
 /// key, which kernels before 6.16 do not know and later ones do without.
-fn writeback(value: Option<OsString>) -> Vec<u8> {
+fn writeback(value: Option<OsString>) -> Result<Vec<u8>> {
     match value.map(OsString::into_vec) {
-        None => b"idle".to_vec(),
+        None => Ok(b"idle".to_vec()),
+        // A write of nothing is none, so the kernel would not object.
+        Some(text) if text.is_empty() || text == b"type=" => Err(Failure::new(
+            "--writeback=: no type is named; idle pages are meant without the equals sign",
+        )),
         Some(text) => match text.strip_prefix(b"type=") {
-            Some(word) if !word.contains(&b' ') => word.to_vec(),
-            _ => text,
+            Some(word) if !word.contains(&b' ') => Ok(word.to_vec()),
+            _ => Ok(text),
         },
     }
 }

@@ -2,14 +2,15 @@
 
 use std::os::unix::ffi::OsStrExt;
 
+use sysfs_compat::client::control::{Lock, Purpose};
 use sysfs_compat::client::{Device, Kind, control, mirror};
 
 use crate::KIND_VARIABLE;
-use crate::args::{self, Setup, Target};
+use crate::args::{self, Setup, Shown, Target, View};
 use crate::error::{Failure, Result};
 use crate::explain;
 use crate::plan::{Place, Step, script};
-use crate::status::write;
+use crate::status::{show, write};
 use crate::world::World;
 
 /// A device to set up, and whether it is there only for that.
@@ -33,7 +34,9 @@ impl Found {
 
 /// `--find`: prints the name of a free device.
 pub(crate) fn find(world: &mut World<'_>, kind: Option<Kind>, dry_run: bool) -> Result<()> {
-    match find_free(world, kind, dry_run)? {
+    // What is being set up looks free until it is.
+    let (_lock, found) = take(world, &Target::Free(kind), dry_run)?;
+    match found {
         Found::Existing(device) if dry_run => print(world, &Place::of(&device), &[], true),
         Found::ToBeAdded(kind) => print(world, &Place::new(&world.root, kind), &[], true),
         Found::Existing(device) | Found::Added(device) => {
@@ -42,17 +45,16 @@ pub(crate) fn find(world: &mut World<'_>, kind: Option<Kind>, dry_run: bool) -> 
     }
 }
 
-/// `--size`: sets a device up, and prints its name if it was for us to choose.
+/// `--size`: sets a device up, and shows it if there is a view; else prints its name if it was for us to
+/// choose.
 pub(crate) fn create(
     world: &mut World<'_>,
     target: &Target,
     setup: &Setup,
+    view: Option<&View>,
     dry_run: bool,
 ) -> Result<()> {
-    let found = match target {
-        Target::Free(kind) => find_free(world, *kind, dry_run)?,
-        Target::Named(name) => Found::Existing(world.device(name)?),
-    };
+    let (lock, found) = take(world, target, dry_run)?;
     let steps = steps(setup, found.kind());
     let is_our_choice = matches!(target, Target::Free(_));
     let (mut device, added) = match found {
@@ -74,6 +76,10 @@ pub(crate) fn create(
                 return Err(undo(&device, added, done, failure));
             }
         }
+    }
+    drop(lock);
+    if let Some(view) = view {
+        return show(world, &Shown::One(device.node().to_owned()), view);
     }
     if !is_our_choice {
         return Ok(());
@@ -142,9 +148,31 @@ fn undo(device: &Device, added: bool, steps_done: usize, failure: Failure) -> Fa
     }
 }
 
+/// The device, and what keeps others from it until that is dropped.
+fn take(world: &World<'_>, target: &Target, dry_run: bool) -> Result<(Option<Lock>, Found)> {
+    let lock = |kind| match dry_run {
+        true => Ok(None),
+        false => control::lock(&world.root, kind, Purpose::Take),
+    };
+    match target {
+        Target::Free(kind) => {
+            let kind = kind.map_or_else(|| default_kind(world), Ok)?;
+            let lock = lock(kind).map_err(|error| explain::hot_add(world, kind, &error))?;
+            Ok((lock, find_free(world, kind, dry_run)?))
+        }
+        Target::Named(name) => {
+            let Some(kind) = world.device(name)?.kind() else {
+                return Ok((None, Found::Existing(world.device(name)?)));
+            };
+            let lock = lock(kind).map_err(|error| explain::lookup(world, name, "", &error))?;
+            // Whoever has had the lock may have removed it.
+            Ok((lock, Found::Existing(world.device(name)?)))
+        }
+    }
+}
+
 /// The device with the lowest number that is not set up, or a new one.
-fn find_free(world: &mut World<'_>, kind: Option<Kind>, dry_run: bool) -> Result<Found> {
-    let kind = kind.map_or_else(|| default_kind(world), Ok)?;
+fn find_free(world: &World<'_>, kind: Kind, dry_run: bool) -> Result<Found> {
     let existing = match kind {
         Kind::Kernel => free_of_kernel(world),
         Kind::Ublk => free_in_mirror(world)?,

@@ -7,7 +7,7 @@ use sysfs_compat::abi::algorithm::CompAlgorithm;
 use sysfs_compat::abi::{Attr, Errno};
 use sysfs_compat::client::error::{Action, Error};
 use sysfs_compat::client::holders::{Holder, holders};
-use sysfs_compat::client::{Device, Kind, Root, control, mirror};
+use sysfs_compat::client::{Device, Kind, Root, control, mirror, swap};
 
 use crate::error::Failure;
 use crate::plan::Step;
@@ -16,9 +16,12 @@ use crate::world::World;
 /// How trueno-ublk is started.
 const START: &str = "start it with 'systemctl start trueno-ublk', or 'trueno-ublk serve'";
 
-/// The failure to find the device called `name`.
+/// The failure to find the device called `name`, or to have it for oneself.
 pub(crate) fn lookup(world: &World<'_>, name: &OsStr, what: &str, error: &Error) -> Failure {
     let failure = Failure::about(name, what, error.errno());
+    if error.action == Action::Lock {
+        return failure.hint(locked(error));
+    }
     if error.errno() != Errno::ENODEV {
         return failure.hints(mirror_cause(&world.root, error.errno()));
     }
@@ -99,13 +102,7 @@ fn cause(device: &Device, step: &Step, error: &Error) -> Vec<String> {
         return vec![format!("{} is mounted read-only.", error.path.display())];
     }
     let is_ours = device.kind() == Some(Kind::Ublk);
-    if is_ours && errno == Errno::ETIMEDOUT {
-        return vec![format!(
-            "The process that serves {} does not answer.",
-            device.node().display()
-        )];
-    }
-    if let Some(line) = mirror_cause(device.root(), errno).filter(|_| is_ours) {
+    if let Some(line) = not_served(device, step, errno).filter(|_| is_ours) {
         return vec![line];
     }
     match step {
@@ -123,9 +120,24 @@ fn cause(device: &Device, step: &Step, error: &Error) -> Vec<String> {
                 .to_owned(),
         ],
         Step::MakeSwap if errno == Errno::EINVAL => {
-            vec!["A swap area has 40 KiB at least and 16 TiB at most.".to_owned()]
+            let (least, most) = swap::bounds().into_inner();
+            let (least, most) = (least >> 10, most >> 40);
+            vec![format!("A swap area has {least} KiB at least and {most} TiB at most.")]
         }
         _ => Vec::new(),
+    }
+}
+
+/// What the error means if it comes of who serves a device of trueno-ublk, or its files.
+fn not_served(device: &Device, step: &Step, errno: Errno) -> Option<String> {
+    match (step, errno) {
+        // Nobody serves it yet: the process that was to do so has not come up.
+        (Step::Write { attribute: "disksize", .. }, Errno::ETIMEDOUT) => None,
+        (_, Errno::ETIMEDOUT) => {
+            let node = device.node().display();
+            Some(format!("The process that serves {node} does not answer."))
+        }
+        _ => mirror_cause(device.root(), errno),
     }
 }
 
@@ -151,7 +163,10 @@ fn attribute_cause(device: &Device, attribute: &str, value: &[u8], errno: Errno)
         }
         (Some(attr), errno) => {
             let row = attr.info().refusals.iter().find(|row| row.errno == errno);
-            row.map(|row| vec![format!("The usual reason: {}.", row.why)]).unwrap_or_default()
+            let is_ours = attr == Attr::Disksize && device.kind() == Some(Kind::Ublk);
+            let ours = mirror::why_not_made(errno).filter(|_| is_ours);
+            let why = ours.or(row.map(|row| row.why));
+            why.map(|why| vec![format!("The usual reason: {why}.")]).unwrap_or_default()
         }
         (None, _) => Vec::new(),
     }
@@ -204,10 +219,22 @@ pub(crate) fn busy(device: &Device) -> Vec<String> {
     lines.collect()
 }
 
-/// The failure to make a device.
+/// Who keeps the lock that everybody needs who takes a device.
+fn locked(error: &Error) -> String {
+    let path = error.path.display();
+    format!(
+        "Another process has been setting up or removing a device for a minute; 'fuser -v {path}' \
+         tells which."
+    )
+}
+
+/// The failure to find a free device or to make one.
 pub(crate) fn hot_add(world: &World<'_>, kind: Kind, error: &Error) -> Failure {
     let errno = error.errno();
     let failure = Failure::new(format!("no free zram device found: {errno}"));
+    if error.action == Action::Lock {
+        return failure.hint(locked(error));
+    }
     if errno == Errno::EACCES || errno == Errno::EPERM {
         return failure.hint("Only root can make devices.");
     }
@@ -222,5 +249,41 @@ pub(crate) fn hot_add(world: &World<'_>, kind: Kind, error: &Error) -> Failure {
             failure.hint(format!("The kernel made {}, but no node appeared.", error.path.display()))
         }
         Kind::Kernel => failure,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::env::temp_dir;
+    use std::fs::{create_dir_all, remove_dir_all};
+
+    use super::*;
+
+    #[test]
+    fn why_a_device_of_ours_has_no_size() {
+        let directory = temp_dir().join(format!("trueno-zramctl-explain-{}", std::process::id()));
+        let root = Root::new(&directory);
+        create_dir_all(root.join(Kind::Ublk.directory(3))).expect("made");
+        let device = Device::numbered(&root, Kind::Ublk, 3).expect("there");
+        let cause = |attribute: &'static str, errno: Errno| {
+            let action = Action::Write(b"4096".to_vec());
+            let error = Error { action, path: device.attribute(attribute), source: errno.into() };
+            cause(&device, &Step::write(attribute, "4096"), &error).join("\n")
+        };
+        for (errno, words) in [
+            (Errno::ENOMEM, "page table and buffers, or it has more than 8 TiB"),
+            (Errno::EEXIST, "taken by another ublk device"),
+            (Errno::EIO, "journalctl -u trueno-ublk, or /run/trueno-ublk/log"),
+            (Errno::ETIMEDOUT, "has failed; the service's log says why"),
+            (Errno::EBUSY, "initialised already"),
+            (Errno::EINVAL, "parameters right"),
+            (Errno::ENOTCONN, "has died"),
+        ] {
+            let line = cause("disksize", errno);
+            assert!(line.contains(words), "{errno:?}: {line}");
+        }
+        let unanswered = cause("compact", Errno::ETIMEDOUT);
+        assert!(unanswered.contains("does not answer"), "{unanswered}");
+        remove_dir_all(directory).expect("removed");
     }
 }

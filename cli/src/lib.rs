@@ -80,7 +80,9 @@ fn run(args: impl Iterator<Item = OsString>, world: &mut World<'_>) -> error::Re
         Command::Version => print(world, &help::version(&world.program)),
         Command::Status(shown, view) => status::show(world, &shown, &view),
         Command::Find(kind) => create::find(world, kind, dry_run),
-        Command::Create(target, setup) => create::create(world, &target, &setup, dry_run),
+        Command::Create(target, setup, view) => {
+            create::create(world, &target, &setup, view.as_ref(), dry_run)
+        }
         Command::Reset { devices, force } => reset::reset(world, &devices, force, dry_run),
         Command::Act(devices, actions) => live::act(world, &devices, &actions, dry_run),
     }

@@ -184,7 +184,8 @@ options! {
     Version General stock ('V') "version" "" "show the version",
 
     Json Show ours ('J') "json" "" "everything as JSON, sizes in bytes";
-        "All columns unless --output says otherwise. What the kernel does not tell is null.",
+        "All columns unless --output says otherwise. What the kernel does not tell is null. With \
+         --size it is the device that was set up, instead of its name.",
     MemLimit SetUp ours "mem-limit" "SIZE" "most memory the device may take, 0 for no limit";
         "Rounded up to pages. Without --size it changes a live device. When the limit is reached, \
          writes fail.",

@@ -108,6 +108,14 @@ impl Place {
         Ok(())
     }
 
+    /// Makes a device anew that was reset: one of trueno-ublk's keeps its own settings over a reset, and
+    /// they may be those of an earlier configuration.
+    pub(crate) fn renew(&self) -> anyhow::Result<()> {
+        // One that cannot be removed serves too.
+        control::hot_remove(&self.root, self.name.backend, self.name.number).ok();
+        if self.exists() { Ok(()) } else { self.add() }
+    }
+
     /// Makes devices until there is this one: each gets the lowest free number.
     pub(crate) fn add(&self) -> anyhow::Result<()> {
         let Name { backend: kind, number } = self.name;

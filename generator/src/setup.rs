@@ -7,7 +7,8 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, bail};
 use sysfs_compat::abi::PAGE_SIZE;
 use sysfs_compat::abi::algorithm::{CompAlgorithm, RecompAlgorithm};
-use sysfs_compat::client::{Kind, Root};
+use sysfs_compat::client::control::Purpose;
+use sysfs_compat::client::{Kind, Root, control};
 
 use crate::args::Name;
 use crate::device::Device;
@@ -29,7 +30,12 @@ pub(crate) fn setup(root: &Root, device: &Device, log: &Log) -> anyhow::Result<(
     if !place.exists() && device.backend == Kind::Kernel {
         prepare::module(root, log);
     }
-    if !place.exists() {
+    // Without a size it looks free to whoever looks for a free device. Boot does not fail for want of
+    // the lock: what is in the way, if anything is, the next steps say.
+    let was_there = place.exists();
+    let purpose = if was_there { Purpose::Take } else { Purpose::Add };
+    let lock = control::lock(root, device.backend, purpose).ok().flatten();
+    if !was_there {
         place.add()?;
     }
     let setup = Setup { place: &place, device, log };
@@ -39,7 +45,12 @@ pub(crate) fn setup(root: &Root, device: &Device, log: &Log) -> anyhow::Result<(
         // Clears what an earlier try may have left, for which nobody has to be waited for.
         false => place.write("reset", "1").unwrap_or_default(),
     }
-    let result = setup.configure().and_then(|()| {
+    if was_there && device.backend == Kind::Ublk {
+        place.renew()?;
+    }
+    let result = setup.configure();
+    drop(lock);
+    let result = result.and_then(|()| {
         place.wait_for_node()?;
         make(root, &device.fs_type, &place)
     });

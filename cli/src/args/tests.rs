@@ -20,7 +20,7 @@ fn refusal(line: &str) -> String {
 
 fn setup(line: &str) -> Setup {
     match command(line) {
-        Command::Create(_, setup) => setup,
+        Command::Create(_, setup, _) => setup,
         other => panic!("{line}: {other:?}"),
     }
 }
@@ -38,12 +38,14 @@ fn what_is_meant() {
     assert!(matches!(command("zram0 -n"), Command::Status(Shown::One(name), _) if name == "zram0"));
     assert_eq!(command("-f"), Command::Find(None));
     assert_eq!(command("--kind ublk -f"), Command::Find(Some(Kind::Ublk)));
-    assert!(matches!(command("-fs1G"), Command::Create(Target::Free(None), _)));
+    assert!(matches!(command("-fs1G"), Command::Create(Target::Free(None), _, None)));
     let kernel = command("-fs1G --kind=kernel");
-    assert!(matches!(kernel, Command::Create(Target::Free(Some(Kind::Kernel)), _)));
+    assert!(matches!(kernel, Command::Create(Target::Free(Some(Kind::Kernel)), _, None)));
     assert!(matches!(command("--kind ublk"), Command::Status(Shown::All(Some(Kind::Ublk)), _)));
     let named = command("--size=1G zram3");
-    assert!(matches!(named, Command::Create(Target::Named(name), _) if name == "zram3"));
+    assert!(matches!(named, Command::Create(Target::Named(name), _, None) if name == "zram3"));
+    let shown = command("-f -s 1G --json");
+    assert!(matches!(shown, Command::Create(_, _, Some(view)) if view.form == Form::Json));
     assert_eq!(command("--help --nonsense"), Command::Help);
     assert_eq!(command("-V"), Command::Version);
     let devices = vec!["a".into(), "b".into()];
@@ -99,6 +101,16 @@ fn what_is_refused_and_in_which_words() {
         ("-f -s 1M --swap=32768", "--swap=32768: the priority is 0 to 32767"),
         ("-f -s 1M --compact", "option --compact does not go with --size"),
         ("-r --idle zram0", "option --idle does not go with --reset"),
+        ("-r --mem-limit 1M zram0", "option --mem-limit does not go with --reset"),
+        ("-r --backing-dev x zram0", "option --backing-dev does not go with --reset"),
+        ("-r --writeback-limit 1M zram0", "option --writeback-limit does not go with --reset"),
+        (
+            "-r --recompress-algorithm zstd zram0",
+            "option --recompress-algorithm does not go with --reset",
+        ),
+        ("-r --swap zram0", "option --swap does not go with --reset"),
+        ("-f -s 1M --json --dry-run", "option --json does not go with --dry-run"),
+        ("-f -s 1M --json --raw", "options --raw and --json cannot be combined"),
         ("--force zram0", "--force goes with --reset only"),
         ("--dry-run", "--dry-run: nothing would be written"),
         ("--json --raw", "options --raw and --json cannot be combined"),
@@ -115,6 +127,23 @@ fn what_is_refused_and_in_which_words() {
     ] {
         assert_eq!(refusal(line), message, "{line}");
     }
+}
+
+/// Where nothing is written, nobody would say that nothing is done.
+#[test]
+fn an_empty_value_of_an_option_of_ours_is_refused() {
+    for row in crate::options::OPTIONS.iter().filter(|row| !row.stock && !row.value.is_empty()) {
+        let line = match row.group {
+            crate::options::Group::Live => format!("zram0 --{}=", row.long),
+            _ => format!("-f -s 1M --{}=", row.long),
+        };
+        let message = refusal(&line);
+        let says_which = message.starts_with(&format!("--{}", row.long))
+            || message.starts_with("failed to parse ");
+        assert!(says_which, "{line}: {message}");
+    }
+    assert_eq!(refusal("zram0 --writeback=type="), refusal("zram0 --writeback="));
+    assert_eq!(refusal("zram0 --recompress=type="), refusal("zram0 --recompress="));
 }
 
 #[test]

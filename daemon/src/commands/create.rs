@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail, ensure};
 use serde_json::json;
 use sysfs_compat::abi::{Errno, size};
-use sysfs_compat::client::{Device, Kind, control, swap};
+use sysfs_compat::client::control::Purpose;
+use sysfs_compat::client::{Device, Kind, control, mirror, swap};
 
 use super::daemon;
 use super::{Usage, number, print, remove};
@@ -133,6 +134,9 @@ fn parse_priority(text: &OsStr) -> anyhow::Result<u16> {
 
 /// Makes a device; the service runs already.
 pub(crate) fn make(paths: &Paths, wanted: &Wanted) -> anyhow::Result<Created> {
+    // Who looks for a free device waits until this one has its size.
+    let _lock =
+        control::lock(paths.root(), Kind::Ublk, Purpose::Add).context("cannot make a device")?;
     let device =
         control::hot_add(paths.root(), Kind::Ublk).map_err(|error| match error.errno() {
             Errno::EACCES => anyhow::anyhow!("making a device takes root"),
@@ -202,12 +206,8 @@ fn refused(file: &str, text: &str, errno: Errno) -> anyhow::Error {
         ("trueno/queues", _) => "a device has 1 to 63 queues",
         ("trueno/depth", _) => "a queue has 1 to 4096 requests under way",
         ("trueno/io_size", _) => "a request has 4096 bytes to 1 MiB, in whole pages",
-        ("disksize", Errno::ENOMEM) => {
-            "there is not enough memory for its page table and buffers, or it has more than 8 TiB"
-        }
-        ("disksize", Errno::EEXIST) => "the number is taken by another ublk device",
         ("disksize", Errno::EINVAL) => "the algorithm does not take these parameters",
-        ("disksize", _) => "the worker that would serve it failed; the service's log says why",
+        ("disksize", errno) => mirror::why_not_made(errno).unwrap_or_default(),
         _ => "",
     };
     let colon = if why.is_empty() { "" } else { ": " };

@@ -128,6 +128,17 @@ impl Settings {
         }
     }
 
+    /// What `reset` leaves: by default, but for what only our devices have. That is set before
+    /// `disksize`, and who writes `disksize` writes `reset` before; the kernel keeps settings of
+    /// writeback in the same way. A number that the driver has chosen is none that was set.
+    pub fn reset(&mut self) {
+        let fresh = Self::new(0);
+        self.disksize = fresh.disksize;
+        self.comp_algorithm = fresh.comp_algorithm;
+        self.algorithm_params = fresh.algorithm_params;
+        self.mem_limit = fresh.mem_limit;
+    }
+
     /// How many pages the device has.
     #[must_use]
     pub fn pages(&self) -> u64 {
@@ -291,6 +302,18 @@ mod tests {
         assert_eq!(settings.algorithm_params, "level=3 dict=/a b");
         let later: Settings = format!("{text}comp_algorithm=lz4\n").parse().expect("settings");
         assert_eq!(later.comp_algorithm, "lz4", "the later of two counts");
+    }
+
+    #[test]
+    fn a_reset_keeps_what_only_our_devices_have() {
+        let own = "trueno/queues=7\ntrueno/depth=128\ntrueno/io_size=131072\n\
+                   trueno/user_copy=1\ntrueno/recovery=restart\ntrueno/ublk_id=5\n";
+        let all = format!(
+            "comp_algorithm=zstd\nalgorithm_params=level=3\nmem_limit=4096\ndisksize=8192\n{own}"
+        );
+        let mut settings: Settings = all.parse().expect("settings");
+        settings.reset();
+        assert_eq!(Ok(settings), own.parse());
     }
 
     #[test]

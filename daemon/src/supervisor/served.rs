@@ -128,7 +128,7 @@ impl Served {
     /// Takes note of what the state machine has accepted, and keeps it.
     pub(crate) fn accept(&self, file: &str, setup: &Setup) -> anyhow::Result<()> {
         match file {
-            "reset" => *self.settings() = Settings::new(0),
+            "reset" => self.settings().reset(),
             // The limit has come by `limit_memory`, and our own are there already. Whatever else is
             // accepted for a device with pages is of no consequence, as in the kernel.
             "comp_algorithm" | "algorithm_params" if setup.disksize == 0 => {

@@ -1,5 +1,6 @@
-//! What chmod(2), chown(2) and utimes(2) have changed. sysfs keeps it as long as the file is there,
-//! and so does the mirror: it lets an administrator open a file to a group.
+//! What chmod(2), chown(2) and utimes(2) have changed: it lets an administrator open a file to a group.
+//! sysfs keeps it as long as the file is there. So does the mirror, but only until its process ends;
+//! the next one, which finds the same devices, knows nothing of it.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -17,7 +17,8 @@
 //! What differs from sysfs, because FUSE has it so: a file may be mapped privately, is at its end
 //! after it was appended to, and has no extended attributes; statfs(2) tells another type; a writev(2)
 //! of more than 256 buffers is several stores; and who opens a file with `O_TRUNC` while another
-//! writes to it waits in open(2), not in write(2).
+//! writes to it waits in open(2), not in write(2). What chmod(2), chown(2) and utimes(2) have changed
+//! lasts as long as the process that serves the files, not as long as the device.
 //!
 //! # Example
 //!

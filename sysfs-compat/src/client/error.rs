@@ -20,7 +20,7 @@ pub enum Action {
     Parse(String),
     /// Writing these bytes to an attribute.
     Write(Vec<u8>),
-    /// Taking the lock that udev honours.
+    /// Taking a lock.
     Lock,
     /// A system call on the device, by name.
     Call(&'static str),

@@ -76,12 +76,17 @@ fn names(directory: &Path) -> io::Result<Vec<OsString>> {
 }
 
 /// The number in a name that can only mean a device of trueno-ublk: `trueno/zramN`,
-/// `/dev/trueno/zramN`, `/run/trueno/zramN`.
+/// `/dev/trueno/zramN`, `/run/trueno/zramN`. The last is a directory, behind which shells put a slash.
 #[must_use]
 pub fn number_in(name: &OsStr) -> Option<u32> {
-    let (directory, base) = split(name)?;
-    let is_ours = [b"trueno", Kind::Ublk.nodes().as_bytes(), Kind::Ublk.devices().as_bytes()]
-        .contains(&directory);
+    let bytes = name.as_bytes();
+    let end = bytes.iter().rposition(|&byte| byte != b'/')?;
+    let (directory, base) = split(OsStr::from_bytes(bytes.get(..=end)?))?;
+    let attributes = Kind::Ublk.devices().as_bytes();
+    let is_ours = match end + 1 < bytes.len() {
+        true => directory == attributes,
+        false => [b"trueno", Kind::Ublk.nodes().as_bytes(), attributes].contains(&directory),
+    };
     is_ours.then(|| number_of(base))?
 }
 
@@ -101,6 +106,23 @@ fn split(name: &OsStr) -> Option<(&[u8], &OsStr)> {
     let slash = bytes.iter().rposition(|&byte| byte == b'/')?;
     let (directory, base) = bytes.split_at(slash);
     Some((directory, OsStr::from_bytes(base.get(1..)?)))
+}
+
+/// Why a device of trueno-ublk does not take a `disksize`, where that is not as with the kernel's zram.
+#[must_use]
+pub fn why_not_made(errno: Errno) -> Option<&'static str> {
+    Some(match errno {
+        // What was written is wrong, or came too late.
+        Errno::EINVAL | Errno::EBUSY => return None,
+        Errno::ENOMEM => {
+            "there is not enough memory for its page table and buffers, or it has more than 8 TiB"
+        }
+        Errno::EEXIST => "the number is taken by another ublk device",
+        _ => {
+            "the process that would serve it has failed; the service's log says why (journalctl -u \
+             trueno-ublk, or /run/trueno-ublk/log)"
+        }
+    })
 }
 
 /// The node of the block device whose attributes are in `directory`, without the root: nothing
@@ -123,6 +145,11 @@ mod tests {
             ("trueno/zram3", Some(3), None),
             ("/dev/trueno/zram3", Some(3), None),
             ("/run/trueno/zram12", Some(12), None),
+            ("/run/trueno/zram12/", Some(12), None),
+            ("/run/trueno/zram12//", Some(12), None),
+            ("/run/trueno/zram12/disksize", None, None),
+            ("/run/trueno/", None, None),
+            ("/dev/trueno/zram3/", None, None),
             ("zram3", None, Some(3)),
             ("/dev/zram3", None, Some(3)),
             ("/dev/ublkb3", None, None),

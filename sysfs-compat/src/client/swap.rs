@@ -8,23 +8,25 @@
 use std::ffi::CString;
 use std::fs::OpenOptions;
 use std::io;
+use std::ops::RangeInclusive;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 
 use super::device::Device;
 use super::error::{Action, Error, Result};
 use super::kind::Kind;
-use crate::abi::{Errno, PAGE_SIZE};
+use crate::abi::Errno;
 
-/// The fewest pages mkswap makes a swap area of.
-const FEWEST_PAGES: u64 = 10;
+/// The fewest pages mkswap makes a swap area of, and the most that a signature can tell.
+const PAGES: RangeInclusive<u64> = 10..=1 << 32;
 
 /// Where in the first page what is found: `union swap_header` in `linux/swap.h`, version 1.
 mod header {
     pub(super) const VERSION: usize = 1024;
     pub(super) const LAST_PAGE: usize = 1028;
     pub(super) const UUID: usize = 1036;
-    pub(super) const MAGIC: usize = 4096 - 10;
+    /// At the very end of the page, however large that is.
+    pub(super) const MAGIC: &[u8; 10] = b"SWAPSPACE2";
 }
 
 /// Flags of swapon(2), from `linux/swap.h`.
@@ -48,21 +50,27 @@ pub fn check(device: &Device) -> Result<()> {
     Ok(())
 }
 
+/// How many bytes a swap area has at least and at most, with the pages of this machine: 40 KiB and
+/// 16 TiB where they have 4 KiB.
+#[must_use]
+pub fn bounds() -> RangeInclusive<u64> {
+    let page_size = rustix::param::page_size() as u64;
+    PAGES.start() * page_size..=PAGES.end() * page_size
+}
+
 /// Writes a swap signature onto `device`, which holds `bytes` bytes.
 ///
 /// # Errors
-/// `EINVAL` when the device is smaller than 40 KiB or larger than a signature can say (16 TiB), and
-/// whatever open(2) and write(2) say.
+/// `EINVAL` when the device is smaller or larger than [`bounds`] says, and whatever open(2) and
+/// write(2) say.
 pub fn make(device: &Device, bytes: u64) -> Result<()> {
     let failed =
         |error| Error::new(Action::Call("writing a swap signature to"), device.node(), error);
-    let pages = bytes / PAGE_SIZE;
-    let last_page = u32::try_from(pages.saturating_sub(1)).ok().filter(|_| pages >= FEWEST_PAGES);
-    let last_page = last_page.ok_or_else(|| failed(Errno::EINVAL.into()))?;
     let mut uuid = [0; 16];
     rustix::rand::getrandom(&mut uuid, rustix::rand::GetRandomFlags::empty())
         .map_err(|errno| failed(errno.into()))?;
-    let page = signature(last_page, uuid);
+    let page = signature(rustix::param::page_size(), bytes, uuid);
+    let page = page.ok_or_else(|| failed(Errno::EINVAL.into()))?;
     // Exclusively, so that a device somebody has mounted meanwhile is left alone.
     let exclusive = rustix::fs::OFlags::EXCL.bits().cast_signed();
     let mut options = OpenOptions::new();
@@ -71,23 +79,26 @@ pub fn make(device: &Device, bytes: u64) -> Result<()> {
     node.write_all_at(&page, 0).and_then(|()| node.sync_all()).map_err(failed)
 }
 
-/// The first page of a swap area.
-fn signature(last_page: u32, mut uuid: [u8; 16]) -> Vec<u8> {
+/// The first page of a swap area of so many bytes, on a machine with pages of that size; nothing if a
+/// swap area cannot have as many pages.
+fn signature(page_size: usize, bytes: u64, mut uuid: [u8; 16]) -> Option<Vec<u8>> {
+    let pages = bytes.checked_div(page_size as u64).filter(|pages| PAGES.contains(pages))?;
+    let last_page = u32::try_from(pages - 1).ok()?;
     // RFC 9562: version 4, variant 1.
     uuid[6] = uuid[6] & 0x0f | 0x40;
     uuid[8] = uuid[8] & 0x3f | 0x80;
-    let mut page = vec![0; 4096];
+    let mut page = vec![0; page_size];
     for (at, bytes) in [
         (header::VERSION, &1u32.to_ne_bytes()[..]),
         (header::LAST_PAGE, &last_page.to_ne_bytes()),
         (header::UUID, &uuid),
-        (header::MAGIC, b"SWAPSPACE2"),
+        (page_size.checked_sub(header::MAGIC.len())?, header::MAGIC),
     ] {
         for (to, from) in page.iter_mut().skip(at).zip(bytes) {
             *to = *from;
         }
     }
-    page
+    Some(page)
 }
 
 /// Switches swap on, with discards, which give memory back as soon as a page is no longer needed.
@@ -139,12 +150,29 @@ mod tests {
 
     #[test]
     fn the_signature_is_where_the_kernel_looks() {
-        let page = signature(0x1234, [0xff; 16]);
-        assert_eq!(page.len(), 4096);
-        assert_eq!(page[1024..1028], 1u32.to_ne_bytes());
-        assert_eq!(page[1028..1032], 0x1234u32.to_ne_bytes());
-        assert_eq!(page[1032..1036], [0; 4], "no bad pages");
-        assert_eq!((page[1036 + 6], page[1036 + 8]), (0x4f, 0xbf));
-        assert_eq!(&page[4086..], b"SWAPSPACE2");
+        for page_size in [4096, 16 << 10, 64 << 10] {
+            let bytes = page_size as u64 * 0x1235 + 4095;
+            let page = signature(page_size, bytes, [0xff; 16]).expect("a swap area");
+            assert_eq!(page.len(), page_size);
+            assert_eq!(page[..1024], [0; 1024], "room for a boot loader");
+            assert_eq!(page[1024..1028], 1u32.to_ne_bytes());
+            assert_eq!(page[1028..1032], 0x1234u32.to_ne_bytes());
+            assert_eq!(page[1032..1036], [0; 4], "no bad pages");
+            assert_eq!((page[1036 + 6], page[1036 + 8]), (0x4f, 0xbf));
+            let end = page_size - 10;
+            assert!(page[1052..end].iter().all(|&byte| byte == 0), "no label");
+            assert_eq!(&page[end..], b"SWAPSPACE2");
+        }
+    }
+
+    #[test]
+    fn a_swap_area_has_10_pages_to_2_to_the_32() {
+        for page_size in [4096, 16 << 10, 64 << 10] {
+            let page = page_size as u64;
+            let is_made = |bytes| signature(page_size, bytes, [0; 16]).is_some();
+            assert_eq!([page * 10 - 1, page * 10].map(is_made), [false, true], "{page_size}");
+            assert_eq!([page << 32, (page << 32) + page].map(is_made), [true, false]);
+        }
+        assert_eq!(signature(0, 4096, [0; 16]), None);
     }
 }

@@ -51,6 +51,20 @@ fn no_device_is_an_empty_list() {
     assert_eq!(devices(&bare(), "--json"), [Value::Null; 0]);
 }
 
+/// Instead of its name.
+#[test]
+fn a_device_that_was_set_up() {
+    for line in ["-f -s 1M --json", "-s 1M --json zram1"] {
+        let [device] = &*devices(&one_and_a_free_one(), line) else { panic!("one device") };
+        let told = (&device["name"], &device["disksize"], &device["kind"]);
+        assert_eq!(told, (&json!("/dev/zram1"), &json!(1 << 20), &json!("kernel")), "{line}");
+    }
+    let system = one().mirror().unset_ublk(2);
+    let [device] = &*devices(&system, "-f --kind ublk -s 1M --json") else { panic!("one device") };
+    let told = (&device["name"], &device["disksize"], &device["kind"]);
+    assert_eq!(told, (&json!("/dev/trueno/zram2"), &json!(1 << 20), &json!("ublk")));
+}
+
 #[test]
 fn one_device_is_a_list_of_one() {
     let system = one_and_a_free_one();

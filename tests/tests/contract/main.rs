@@ -17,5 +17,6 @@ mod json;
 mod options;
 mod stale;
 mod streams;
+mod together;
 mod ublk;
 mod usage;

@@ -51,6 +51,8 @@ NAME              ALGORITHM DISKSIZE DATA COMPR TOTAL STREAMS MOUNTPOINT
         "/dev/trueno/zram0 ublk\n";
     ours_by_its_directory: both(), "--raw -n -o NAME,KIND /run/trueno/zram0" =>
         "/dev/trueno/zram0 ublk\n";
+    ours_by_its_directory_with_a_slash: both(), "--raw -n -o NAME,KIND /run/trueno/zram0/" =>
+        "/dev/trueno/zram0 ublk\n";
     ours_by_its_block_device: both(), "--raw -n -o NAME,KIND,DATA /dev/ublkb3" =>
         "/dev/ublkb3 ublk 4M\n";
     ours_by_its_bare_block_device: both(), "--raw -n -o NAME,KIND,DATA ublkb3" =>

@@ -133,6 +133,16 @@ refuses! {
         "--recompress-algorithm lz4:4: the priority is 1, 2 or 3";
     algorithm_without_name: one(), "-f -s 1M --recompress-algorithm :1" =>
         "--recompress-algorithm :1: not a name of an algorithm";
+    empty_backing: one(), "-f -s 1M --backing-dev=" => "--backing-dev=: not a block device";
+    empty_writeback: one(), "--writeback= zram0" =>
+        "--writeback=: no type is named; idle pages are meant without the equals sign";
+    empty_recompress: one(), "--recompress= zram0" =>
+        "--recompress=: no type is named; all pages are meant without the equals sign";
+    reset_and_memory_limit: one(), "-r --mem-limit 1M zram0" =>
+        "option --mem-limit does not go with --reset";
+    reset_and_swap: one(), "-r --swap zram0" => "option --swap does not go with --reset";
+    json_and_dry_run: one(), "-f -s 1M --json --dry-run" =>
+        "option --json does not go with --dry-run";
     empty_sysroot: one(), "--sysroot ''" => "--sysroot=: not a directory";
 }
 

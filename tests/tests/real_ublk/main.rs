@@ -22,6 +22,7 @@ mod stand;
 mod swap;
 mod third_party;
 mod third_way;
+mod together;
 mod unfit;
 
 /// All trials: one line for each module.
@@ -41,6 +42,7 @@ fn trials() -> Vec<Trial> {
         swap::trials(),
         third_party::trials(),
         third_way::trials(),
+        together::trials(),
         unfit::trials(),
         //
     ]

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::fs::XattrFlags;
+use rustix::fs::{FlockOperation, XattrFlags};
 
 use crate::support::{errno, start};
 
@@ -48,6 +48,23 @@ fn root_is_bound_by_the_modes() {
             }
         }
     }
+    assert_eq!(mirrored.mirror.numbers(), [0, 1], "no device was made");
+}
+
+/// By which those who look for a free device keep each other off: the kernel does it by itself, and
+/// asks nothing of the mirror.
+#[test]
+fn hot_add_can_be_locked() {
+    let Some(mirrored) = start() else { return };
+    let hot_add = || File::open(mirrored.path("zram-control/hot_add")).unwrap();
+    let (one, other) = (hot_add(), hot_add());
+    let lock = |file: &File, operation| rustix::fs::flock(file, operation);
+    lock(&one, FlockOperation::NonBlockingLockExclusive).unwrap();
+    let refused = lock(&other, FlockOperation::NonBlockingLockShared);
+    assert_eq!(refused, Err(rustix::io::Errno::WOULDBLOCK));
+    drop(one);
+    lock(&other, FlockOperation::NonBlockingLockShared).unwrap();
+    lock(&hot_add(), FlockOperation::NonBlockingLockShared).unwrap();
     assert_eq!(mirrored.mirror.numbers(), [0, 1], "no device was made");
 }
 
