@@ -75,6 +75,7 @@ pub fn run() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is::<Usage>() => misused(error),
+        Err(error) if error.is::<worker::Reported>() => ExitCode::FAILURE,
         Err(error) => {
             say(format_args!("{error:#}"));
             let is_in_vain = call.command.name == "serve" && error.is::<Unfit>();

@@ -29,6 +29,7 @@ mod team;
 mod warm;
 
 use std::ffi::CStr;
+use std::fmt;
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -83,12 +84,24 @@ pub fn run(options: &Options, root: &Root) -> anyhow::Result<()> {
     // It was started by way of /proc/self/exe, and would be called so.
     rustix::thread::set_name(NAME).ok();
     let mut ready = Ready::open(options.ready, root).context("--ready")?;
-    let served = serve(options, root, &mut ready);
-    if let Err(error) = &served {
-        ready.tell(&Told::Failed(error));
-    }
-    served
+    serve(options, root, &mut ready).map_err(|error| {
+        ready.tell(&Told::Failed(&error));
+        Reported.into()
+    })
 }
+
+/// Why nothing is served was said already, to whoever can tell whether that matters: a worker that comes
+/// up while its device goes away fails, and nobody wants to read of it.
+#[derive(Debug)]
+pub(crate) struct Reported;
+
+impl fmt::Display for Reported {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the worker has failed")
+    }
+}
+
+impl std::error::Error for Reported {}
 
 /// The number of a failure, for those who answer with one: `EINVAL` where it has none.
 fn errno_of(error: &anyhow::Error) -> i32 {

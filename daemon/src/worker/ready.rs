@@ -22,14 +22,19 @@ pub(crate) enum Told<'a> {
 
 /// To whom: one line each.
 #[derive(Debug)]
-pub(crate) struct Ready(Option<File>);
+pub(crate) struct Ready {
+    /// Whoever has started it.
+    starter: Option<File>,
+    /// That waits for one line only.
+    is_heard: bool,
+}
 
 impl Ready {
     /// A descriptor that the process was started with, or the standard error stream.
     pub(crate) fn open(fd: Option<u32>, root: &Root) -> io::Result<Self> {
         let path = |fd| root.join(format!("/proc/self/fd/{fd}"));
         let file = fd.map(|fd| File::options().write(true).open(path(fd))).transpose()?;
-        Ok(Self(file))
+        Ok(Self { is_heard: file.is_some(), starter: file })
     }
 
     pub(crate) fn tell(&mut self, told: &Told<'_>) {
@@ -43,9 +48,12 @@ impl Ready {
             Told::Warning(text) => return armour::last_words(&format_args!("warning: {text}")),
         };
         // If nobody listens any more, that is not ours to mind.
-        match &mut self.0 {
-            Some(file) => drop(file.write_all(line.as_bytes())),
-            None => armour::last_words(&format_args!("{}", line.trim_end())),
+        match (&mut self.starter, told) {
+            (Some(file), _) if self.is_heard => drop(file.write_all(line.as_bytes())),
+            (_, Told::Failed(error)) => armour::last_words(&format_args!("{error:#}")),
+            (Some(_), _) => {}
+            (None, _) => armour::last_words(&format_args!("{}", line.trim_end())),
         }
+        self.is_heard = false;
     }
 }
