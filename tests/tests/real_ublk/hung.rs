@@ -19,7 +19,7 @@ use crate::stand::{Stand, fill, holds, read, set_up, trial_of_ours, write};
 
 pub(super) fn trials() -> Vec<Trial> {
     vec![
-        trial_of_ours("hung::a_worker_that_is_starting", starting),
+        trial_of_ours("hung::workers_that_start_or_serve", starting),
         trial_of_ours("hung::a_worker_that_nobody_knows", unknown),
     ]
 }
@@ -38,6 +38,7 @@ fn stop_the_next(daemon: u32) -> Outcome<Pid> {
     Err("no worker was started".into())
 }
 
+/// One that does not come up, and meanwhile [`serving`].
 fn starting(stand: &mut Stand) -> Outcome {
     let daemon = stand.daemon()?.id();
     let device = RealDevice::made_by(Make::Ublk)?;
@@ -49,7 +50,7 @@ fn starting(stand: &mut Stand) -> Outcome {
             (written.map_err(|error| Errno::from(&error)), begin.elapsed().as_secs())
         });
         let stopped = stop_the_next(daemon);
-        // In the time that this takes anyway.
+        // It is given 30 s.
         let meanwhile = all_are_read(&files).and_then(|()| serving());
         let written = writing.join().map_err(|_| "the other thread panicked")?;
         meanwhile.and(stopped).map(|stopped| (stopped, written))

@@ -144,9 +144,9 @@ fn worker_is_pinned() -> Outcome {
             ensure(is_flusher, || format!("a thread without IO_FLUSHER: {stat}"))?;
             threads += 1;
         }
+        all_is_locked(&fs::read_to_string(format!("/proc/{worker}/smaps"))?)?;
         let status = format!("/proc/{worker}/status");
         equal("VmSwap of a worker", number_in(&status, "VmSwap:")?, 0)?;
-        all_is_locked(&fs::read_to_string(format!("/proc/{worker}/smaps"))?)?;
     }
     ensure(threads >= 3, || format!("{threads} threads in {workers:?}"))
 }
@@ -174,7 +174,7 @@ fn all_is_locked(smaps: &str) -> Outcome {
         // swapped.
         if access.ends_with('p') && access != "---p" && !mapping.contains("[v") {
             ensure(flags.split(' ').any(|flag| flag == "lo"), || {
-                format!("not locked: {mapping}{flags}")
+                format!("not locked: {mapping}, flags{flags}")
             })?;
             count += 1;
         }
