@@ -1,7 +1,9 @@
 //! Pages that say themselves what they are, and a record of what was acknowledged: who finds a page
 //! older than its record has found a lost write, whatever served the device.
 
+use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::pages::{Direct, Frame};
 
@@ -11,6 +13,7 @@ use crate::pages::{Direct, Frame};
 pub struct Journal {
     first: u64,
     acknowledged: Vec<AtomicU64>,
+    findings: Mutex<Findings>,
 }
 
 /// What [`Journal::check`] found.
@@ -27,7 +30,7 @@ impl Journal {
     #[must_use]
     pub fn new(first: u64, pages: usize) -> Self {
         let acknowledged = std::iter::repeat_with(|| AtomicU64::new(0)).take(pages).collect();
-        Journal { first, acknowledged }
+        Journal { first, acknowledged, findings: Mutex::default() }
     }
 
     /// How many pages there are.
@@ -49,38 +52,49 @@ impl Journal {
     }
 
     /// Writes the next version of page `at` of the journal and records it once it is acknowledged.
-    /// Each page has one writer at a time.
+    /// Looks at the page first, which nobody could do any more afterwards. Each page has one writer at
+    /// a time.
     ///
     /// # Errors
-    /// Those of the write.
+    /// Those of the read and of the write.
     pub fn write(&self, device: &Direct, at: usize) -> std::io::Result<()> {
         let Some(acknowledged) = self.acknowledged.get(at) else { return Ok(()) };
         let index = self.first + at as u64;
-        let version = acknowledged.load(Ordering::Relaxed) + 1;
-        device.write(index, &page(index, version))?;
-        acknowledged.store(version, Ordering::Release);
+        let version = acknowledged.load(Ordering::Relaxed);
+        self.look(device, index, version)?;
+        device.write(index, &page(index, version + 1))?;
+        acknowledged.store(version + 1, Ordering::Release);
         Ok(())
     }
 
-    /// Reads all pages, while nobody writes. A version more than was acknowledged is one that was on
-    /// its way.
+    /// Looks at all pages, while nobody writes, and tells what was found, here and by writers, since
+    /// the last time.
     ///
     /// # Errors
     /// Those of the reads.
     pub fn check(&self, device: &Direct) -> std::io::Result<Findings> {
-        let mut findings = Findings::default();
         for (index, acknowledged) in (self.first..).zip(&self.acknowledged) {
-            let acknowledged = acknowledged.load(Ordering::Acquire);
-            let read = device.read(index)?;
-            match (0..=acknowledged + 1).rev().find(|&version| page(index, version) == read) {
-                Some(version) if version < acknowledged => {
-                    findings.lost.push((index, version, acknowledged));
-                }
-                Some(_) => {}
-                None => findings.torn.push(index),
-            }
+            self.look(device, index, acknowledged.load(Ordering::Acquire))?;
         }
-        Ok(findings)
+        Ok(mem::take(&mut *self.findings()))
+    }
+
+    /// Takes note of a page that is not of the version that was acknowledged. The one after it was on
+    /// its way.
+    fn look(&self, device: &Direct, index: u64, acknowledged: u64) -> std::io::Result<()> {
+        let read = device.read(index)?;
+        match (0..=acknowledged + 1).rev().find(|&version| page(index, version) == read) {
+            Some(version) if version < acknowledged => {
+                self.findings().lost.push((index, version, acknowledged));
+            }
+            Some(_) => {}
+            None => self.findings().torn.push(index),
+        }
+        Ok(())
+    }
+
+    fn findings(&self) -> MutexGuard<'_, Findings> {
+        self.findings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -126,6 +140,10 @@ mod tests {
         disk.write(11, &page(8, 6))?;
         let expected = Findings { lost: vec![(9, 5, 6)], torn: vec![10, 11] };
         assert_eq!(journal.check(&disk)?, expected);
+        // Not hidden by those that are written over them.
+        (0..4).try_for_each(|at| journal.write(&disk, at))?;
+        assert_eq!(journal.check(&disk)?, expected);
+        assert_eq!(journal.check(&disk)?, Findings::default(), "once");
         Ok(())
     }
 }

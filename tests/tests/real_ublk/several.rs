@@ -13,11 +13,12 @@ use trueno_tests::program;
 use trueno_tests::zram::{Make, RealDevice};
 
 use crate::bad_input::{FAILED, fails, leaving_nothing, ublk};
-use crate::stand::{Stand, direct, fill, holds, set_up, trial_of_ours};
+use crate::stand::{Stand, direct, fill, holds, read, set_up, trial_of_ours, write};
 
 pub(super) fn trials() -> Vec<Trial> {
     vec![
         trial_of_ours("several::two_at_once", two_at_once),
+        trial_of_ours("several::anothers_number", anothers_number),
         trial_of_ours("several::a_damaged_one", damaged),
     ]
 }
@@ -70,6 +71,50 @@ fn two_at_once(stand: &mut Stand) -> Outcome {
     let next = RealDevice::adopt_from(Make::Ublk, 0);
     holds(&next, 0..64, |_| Frame::filled(0))?;
     holds(&other, 0..256, Frame::noise)
+}
+
+/// What is left of a device says a number that the kernel has given to another one since: as after a
+/// crash, and a disk that somebody has removed with other means. Only the mark tells.
+fn anothers_number(stand: &mut Stand) -> Outcome {
+    equal("node", run(&["create", "--size=4M", "--id=9"])?.as_str(), "/dev/ublkb9\n")?;
+    let gone = RealDevice::adopt_from(Make::Ublk, 0);
+    fill(&gone, 0..16, Frame::mixed)?;
+    let directory = Path::new(ARENAS).join("zram0");
+    let [arena, kept] = ["arena", "kept"].map(|name| directory.join(name));
+    let [ublk, settings] = ["ublk", "settings"].map(|name| directory.join(name));
+    let left = [fs::read(&ublk)?, fs::read(&settings)?];
+    fs::hard_link(&arena, &kept)?;
+    write(&gone, "reset", "1")?;
+    equal("node", run(&["create", "--size=4M", "--id=9"])?.as_str(), "/dev/ublkb9\n")?;
+    let other = RealDevice::adopt_from(Make::Ublk, 1);
+    fill(&other, 0..256, Frame::noise)?;
+    let worker = daemon::worker(&other)?;
+
+    stand.daemon()?.kill()?;
+    fs::rename(&kept, &arena)?;
+    for (path, content) in [ublk, settings].iter().zip(left) {
+        fs::write(path, content)?;
+    }
+    not_served(&directory)?;
+    stand.daemon()?.restart()?;
+    equal("disksize", read(&gone, "disksize")?.as_str(), "0")?;
+    ensure(daemon::log().contains("zram0: its disk is gone"), daemon::log)?;
+    write(&gone, "reset", "1")?;
+    drop(gone);
+    equal("node", other.node().as_path(), Path::new("/dev/ublkb9"))?;
+    equal("worker", daemon::worker(&other)?, worker)?;
+    holds(&other, 0..256, Frame::noise)
+}
+
+/// A worker of that directory takes nothing over.
+fn not_served(directory: &Path) -> Outcome {
+    let mut command = Command::new("timeout");
+    // It would wait for the end of the other device's worker.
+    command.args(["--signal=KILL", "20"]).arg(program::ublk());
+    let output = command.args(["worker", "--directory"]).arg(directory).output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    equal("status of a worker", output.status.code(), Some(FAILED))?;
+    ensure(said.contains("ublk device 9 is not the one of this directory"), || said.into_owned())
 }
 
 /// What `verify` says, and its exit status.

@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 
 use libtest_mimic::Trial;
 use rustix::process::{Pid, Signal, kill_process};
-use trueno_tests::check::{Outcome, ensure, say};
+use trueno_tests::check::{Outcome, ensure, equal, say, wait_for};
 use trueno_tests::daemon;
 use trueno_tests::mount::Swap;
 use trueno_tests::zram::{Make, RealDevice};
 use trueno_tests::{program, seed};
 
-use crate::stand::{Stand, make, mm_stat, needing, set_up, trial, trial_of_ours};
+use crate::stand::{Stand, make, mm_stat, needing, read, set_up, trial, trial_of_ours};
 
 /// So long nothing is swapped in or out only if everything hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -31,27 +31,41 @@ pub(super) fn trials() -> Vec<Trial> {
 }
 
 fn swap(_: &mut Stand) -> Outcome {
-    swap_and_meanwhile(|_, _| Ok(()))
+    swap_and_meanwhile(|_| Ok(())).map(drop)
 }
 
 /// The worker is killed while memory is full: nobody who would have to be swapped in is needed to
 /// replace it.
 fn swap_with_kills(stand: &mut Stand) -> Outcome {
     stand.daemon()?;
-    swap_and_meanwhile(|device, start| {
-        // Once memory is full for sure, and again.
-        let is_due = [20, 26].contains(&start.elapsed().as_secs());
-        if is_due {
-            kill_process(daemon::worker(device)?, Signal::KILL)?;
-            std::thread::sleep(Duration::from_secs(1));
+    let memory = meminfo("MemTotal")?;
+    // Nothing is on the device before memory is full.
+    let mut due = [memory / 8, memory / 2].into_iter().peekable();
+    let mut kills = 0;
+    let device = swap_and_meanwhile(|device| {
+        let held = mm_stat(device)?.orig_data_size;
+        if due.next_if(|&bytes| held > bytes).is_some() {
+            kill_worker(device)?;
+            kills += 1;
+            say(&format!("killed with {} MiB on the device", held >> 20));
         }
         Ok(())
-    })
+    })?;
+    equal("kills", kills, 2)?;
+    equal("worker_restarts", read(&device, "trueno/worker_restarts")?.as_str(), "2")
+}
+
+/// Kills the one that serves, and waits until another does.
+fn kill_worker(device: &RealDevice) -> Outcome {
+    let worker = daemon::worker(device)?;
+    kill_process(worker, Signal::KILL)?;
+    let other = || daemon::worker(device).ok().filter(|other| *other != worker);
+    wait_for("another worker", PATIENCE.as_secs(), other).map(drop)
 }
 
 /// Fills one and a half times the memory and checks it all; in `soak` rewrites some and checks it all
-/// again, five times. `meanwhile` is called again and again.
-fn swap_and_meanwhile(meanwhile: fn(&RealDevice, Instant) -> Outcome) -> Outcome {
+/// again, five times. `meanwhile` is called again and again. Gives the device, swapped off.
+fn swap_and_meanwhile(mut meanwhile: impl FnMut(&RealDevice) -> Outcome) -> Outcome<RealDevice> {
     let memory = meminfo("MemTotal")?;
     let seed = seed::seed()?;
     let rounds = if std::env::var_os("TRUENO_SOAK").is_some() { 5 } else { 0 };
@@ -75,7 +89,7 @@ fn swap_and_meanwhile(meanwhile: fn(&RealDevice, Instant) -> Outcome) -> Outcome
             worker_is_pinned()?;
             looked = true;
         }
-        meanwhile(&device, start)?;
+        meanwhile(&device)?;
         std::thread::sleep(Duration::from_millis(100));
     };
     let stat = mm_stat(&device)?;
@@ -91,7 +105,8 @@ fn swap_and_meanwhile(meanwhile: fn(&RealDevice, Instant) -> Outcome) -> Outcome
     ensure(swapped > memory / 4, || format!("only {swapped} bytes were swapped out"))?;
     ensure(looked || make() == Make::Kernel, || "nobody looked at the worker".into())?;
     drop(swap);
-    ensure(!Swap::is_on(&device.node()), || "swapoff has failed".into())
+    ensure(!Swap::is_on(&device.node()), || "swapoff has failed".into())?;
+    Ok(device)
 }
 
 /// The process that fills memory, and that the kernel ends first when there is none left.
@@ -129,15 +144,42 @@ fn worker_is_pinned() -> Outcome {
             ensure(is_flusher, || format!("a thread without IO_FLUSHER: {stat}"))?;
             threads += 1;
         }
-        let status = fs::read_to_string(format!("/proc/{worker}/status"))?;
-        let kib = |name: &str| {
-            let line = status.lines().find(|line| line.starts_with(name));
-            line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok())
-        };
-        ensure(kib("VmSwap:") == Some(0), || format!("worker {worker} is swapped: {status}"))?;
-        ensure(kib("VmLck:") > Some(0), || format!("worker {worker} is not locked: {status}"))?;
+        all_is_locked(&fs::read_to_string(format!("/proc/{worker}/smaps"))?)?;
+        let status = format!("/proc/{worker}/status");
+        equal("VmSwap of a worker", number_in(&status, "VmSwap:")?, 0)?;
     }
     ensure(threads >= 3, || format!("{threads} threads in {workers:?}"))
+}
+
+/// Whatever a process has mapped for itself alone is locked in memory, of proc_pid_smaps(5):
+///
+/// ```text
+/// 7f0c4a000000-7f0c4a021000 rw-p 00000000 00:00 0    [heap]
+/// Size:                132 kB
+/// VmFlags: rd wr mr mw me lo ac
+/// ```
+fn all_is_locked(smaps: &str) -> Outcome {
+    let mut mapping = "";
+    let mut count = 0;
+    for line in smaps.lines() {
+        let Some(flags) = line.strip_prefix("VmFlags:") else {
+            // The others begin with a field's name.
+            if line.split(' ').next().is_some_and(|word| !word.ends_with(':')) {
+                mapping = line;
+            }
+            continue;
+        };
+        let access = mapping.split(' ').nth(1).unwrap_or_default();
+        // What nobody can touch has no memory, and the kernel's own parts of a process are never
+        // swapped.
+        if access.ends_with('p') && access != "---p" && !mapping.contains("[v") {
+            ensure(flags.split(' ').any(|flag| flag == "lo"), || {
+                format!("not locked: {mapping}, flags{flags}")
+            })?;
+            count += 1;
+        }
+    }
+    ensure(count >= 8, || format!("{count} mappings in {smaps}"))
 }
 
 /// All of our processes but the supervisor.
