@@ -22,6 +22,7 @@ mod swap;
 mod third_party;
 mod third_way;
 mod unfit;
+mod worker;
 
 /// All trials: one line for each module.
 fn trials() -> Vec<Trial> {
@@ -40,6 +41,7 @@ fn trials() -> Vec<Trial> {
         third_party::trials(),
         third_way::trials(),
         unfit::trials(),
+        worker::trials(),
         //
     ]
     .into_iter()
