@@ -219,19 +219,24 @@ impl Directory {
         file.open(&path).with_context(|| told(&path))
     }
 
-    /// Whether somebody serves the device, or is about to.
+    /// Whether somebody serves the device, or is about to. To ask makes no file.
     ///
     /// # Errors
     ///
     /// What the operating system says.
     pub fn is_locked(&self) -> anyhow::Result<bool> {
-        let lock = self.lock()?;
+        let path = self.0.join("lock");
+        let lock = match File::open(&path) {
+            Ok(lock) => lock,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(error).with_context(|| told(&path)),
+        };
         match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             // At once, and not when the last copy is closed: a process that is just being started may
             // have one.
             Ok(()) => Ok(flock(&lock, FlockOperation::Unlock).map(|()| false)?),
             Err(Errno::WOULDBLOCK) => Ok(true),
-            Err(errno) => Err(errno).with_context(|| told(&self.0.join("lock"))),
+            Err(errno) => Err(errno).with_context(|| told(&path)),
         }
     }
 
@@ -335,13 +340,15 @@ mod tests {
     fn whether_it_is_locked_is_found_out_without_locking_it() {
         let made = Scratch::new("lock");
         let directory = Directory::new(&*made);
-        assert!(!directory.is_locked().expect("a file"));
+        assert!(!directory.is_locked().expect("no file"));
+        assert!(!made.join("lock").exists(), "to ask has made one");
         let lock = directory.lock().expect("a file");
         flock(&lock, FlockOperation::NonBlockingLockExclusive).expect("nobody has it");
         assert!(directory.is_locked().expect("a file"));
         drop(lock);
         assert!(!directory.is_locked().expect("a file"));
     }
+
     #[test]
     fn who_has_the_lock_and_who_waits_for_it_is_known() {
         let made = Scratch::new("users");

@@ -79,8 +79,8 @@ fn text() -> String {
          | what | the kernel's zram | trueno-ublk |\n|---|---|---|\n\
          | algorithms | those it was built with | `wm wmhc lz4 lz4hc zstd deflate lzo`, `wm` if none \
          is chosen |\n\
-         | columns 2, 3, 5, 7, 8 of `mm_stat` with data | what zsmalloc makes of it | what the store \
-         makes of it |\n\
+         | columns 2, 3, 5, 7, 8 of `mm_stat` after `disksize` | what zsmalloc makes of the pages | what \
+         the store makes of them; 2, 3 and 8 are 0 when there is no page, as the kernel's are |\n\
          | a page of one word again and again that has more than 55 bits and is not four bytes twice | \
          takes no memory | takes 32 bytes, and can fail at `mem_limit` |\n\
          | `block_state` | in debugfs, which is root's | `trueno/block_state`, for root only as well |\n\
@@ -90,10 +90,27 @@ fn text() -> String {
          the service reads the file |\n\
          | size | up to what a table can be had for | up to 8 TiB, else ENOMEM |\n\
          | `queue/stable_writes` | 1 | 0: the ublk driver cannot say it |\n\
-         | requests | of any size | of `trueno/io_size` at most, 64 KiB unless set |\n\
+         | `queue/dma_alignment`, `queue/max_segments`, `queue/max_segment_size` | those of any disk | the \
+         ublk driver's, which ask less of who makes a request |\n\
+         | `queue/iostats` | 0: zram counts itself | 1: the kernel counts for us |\n\
+         | requests | of any size | of `trueno/io_size` at most, 64 KiB unless set: \
+         `queue/max_sectors_kb` and `queue/max_hw_sectors_kb` |\n\
          | a node that a process in another PID namespace has merely opened, before Linux 7.0 | \
          EBUSY | is not seen if its `/proc` is not; mounts, swap, other devices on top and openers \
-         in `/proc` are |\n",
+         in `/proc` are |\n\n\
+         Every other file of `queue/` that the kernel's zram has reads the same: \
+         `effects::queue_limits` of `tests/tests/real_ublk`, as are the trials named below.\n\n\
+         The first two rows are the only texts that the comparison takes as equal where they are not. \
+         These steps it leaves out, because the answer may differ for a reason above:\n\n\
+         | step | why | held by |\n|---|---|---|\n\
+         | `comp_algorithm`, `algorithm_params`: a name that only one of the two knows, or that is the \
+         default of one | each has algorithms of its own | `algorithms::*` |\n\
+         | `disksize` after any `algorithm_params` | which of them an algorithm can work with is its own \
+         affair | `algorithms::*`, `bad_input::options_of_create` |\n\
+         | a page that takes memory, at a `mem_limit` below 64 MiB | where a limit bites depends on the \
+         allocator; so the EIO of a write need not have been met either | `effects::mem_limit` |\n\
+         | `idle` with an age | ours has no access times | `effects::idle` for `all` |\n\
+         | the block device held open before `disksize` | ours has none before | `busy::*` after it |\n",
     );
     text
 }

@@ -129,7 +129,12 @@ impl Pair {
                 coverage.shows += 1;
                 coverage.count(reads_of(*attr), text.as_ref().map_err(|errno| *errno));
                 let what = format!("text of {}", attr.name());
+                // Of what is not there yet, no make has anything of its own to say.
+                let is_bare = *attr == Attr::MmStat && !self.model().is_initialised();
                 match (self.model().show(*attr), text) {
+                    (Ok(model), Ok(text)) if is_bare => {
+                        same(make, &what, lossy(&model), lossy(&text))?
+                    }
                     (Ok(model), Ok(text)) => self.same_text(*attr, make, &what, &model, &text)?,
                     (model, text) => same(make, &what, model, text)?,
                 }
@@ -147,8 +152,7 @@ impl Pair {
         model: &[u8],
         real: &[u8],
     ) -> Result<(), Failure> {
-        let texts = [model, real].map(|text| String::from_utf8_lossy(text).into_owned());
-        let [model, real] = self.terms.substituted(attr, make, texts)?;
+        let [model, real] = self.terms.substituted(attr, make, [model, real].map(lossy))?;
         same(make, what, model, real)
     }
 
@@ -209,7 +213,8 @@ fn add_devices(
     for device in &devices {
         let make = device.make();
         same(make, "hot_add", &number, &format!("{}\n", device.number()))?;
-        for row in sysfs_compat::abi::ATTRIBUTES.iter().filter(|row| makes_agree_on(row, makes)) {
+        let rows = sysfs_compat::abi::ATTRIBUTES.iter();
+        for row in rows.filter(|row| is_known_of(make, row, makes)) {
             let is_there = device.attribute(row.name).exists();
             same(make, &format!("existence of {}", row.name), row.exists(kernel), is_there)?;
         }
@@ -217,9 +222,9 @@ fn add_devices(
     Ok(devices)
 }
 
-/// The kernel may have been built with what our devices have not, and then has more files.
-fn makes_agree_on(row: &Info, makes: &[Make]) -> bool {
-    row.needs.is_none() || makes.len() == 1
+/// Beside ours the kernel's may have been built with what both do not have, and then has more files.
+fn is_known_of(make: Make, row: &Info, makes: &[Make]) -> bool {
+    row.needs.is_none() || makes.len() == 1 || make == Make::Ublk
 }
 
 /// Gives the model the devices that others have made, and takes those that they have removed.
@@ -287,6 +292,10 @@ fn read_from_start(file: &File) -> Result<Vec<u8>, Errno> {
     let length = file.read_at(&mut buffer, 0).map_err(|error| Errno::from(&error))?;
     buffer.truncate(length);
     Ok(buffer)
+}
+
+fn lossy(text: &[u8]) -> String {
+    String::from_utf8_lossy(text).into_owned()
 }
 
 /// A line of `block_state` less the time of the last access, which is 12 + 1 + 6 wide.

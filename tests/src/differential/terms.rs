@@ -2,7 +2,8 @@
 //!
 //! Two things are substituted: the list of algorithms, of which each make has its own, and the columns
 //! of `mm_stat` that say what an allocator makes of the pages. They are held to what must be true of
-//! any. Everything else is the same to the byte.
+//! any. Everything else is the same to the byte. `docs/COMPAT.md` tells of both, and which trial holds
+//! what a step that is left out would.
 
 use sysfs_compat::abi::algorithm::CompAlgorithm;
 use sysfs_compat::abi::device::taken;
@@ -176,7 +177,7 @@ fn selected(text: &str, default: &str) -> String {
 }
 
 /// Compressed size, memory, its peak, pages compacted, huge pages: each make has its own, but memory
-/// holds what is compressed, the peak is no less than what is in use, and nothing takes nothing.
+/// holds what is compressed, the peak is no less than what is in use, and no page takes no memory.
 fn substituted_columns(model: &str, real: String) -> Result<[String; 2], Failure> {
     let wrong = |errno| format!("mm_stat: {errno}: {real:?}");
     let stat = MmStat::parse(&real).map_err(wrong)?;
@@ -184,7 +185,8 @@ fn substituted_columns(model: &str, real: String) -> Result<[String; 2], Failure
     let peak = u64::try_from(stat.mem_used_max).unwrap_or(0);
     let holds = stat.mem_used_total >= stat.compr_data_size && peak >= stat.mem_used_total;
     let is_empty = stat.orig_data_size == 0;
-    let is_nothing = stat.compr_data_size == 0 && stat.huge_pages == Some(0);
+    let of_pages = [Some(stat.compr_data_size), Some(stat.mem_used_total), stat.huge_pages];
+    let is_nothing = of_pages == [Some(0); 3];
     let text = stat.to_string();
     if !holds || (is_empty && !is_nothing) || text != real {
         return Err(format!("mm_stat cannot be: {real:?} ({stat:?})"));

@@ -77,6 +77,8 @@ fn sizes_for_disksize(_: &mut Stand) -> Outcome {
         ("-1", Errno::EINVAL),
         ("x", Errno::EINVAL),
         ("", Errno::EINVAL),
+        // A device may be as large, but no machine that this runs on has its tables' eight gigabytes.
+        ("4T", Errno::ENOMEM),
         ("1P", Errno::ENOMEM),
         ("8E", Errno::ENOMEM),
     ];
@@ -93,7 +95,7 @@ fn sizes_for_disksize(_: &mut Stand) -> Outcome {
 }
 
 fn sizes_for_create(_: &mut Stand) -> Outcome {
-    let sizes: [(&str, &[&str]); 9] = [
+    let sizes: [(&str, &[&str]); 10] = [
         ("0", &["--size 0"]),
         ("4097", &["4097", "4096"]),
         ("-4096", &["-4096"]),
@@ -102,13 +104,17 @@ fn sizes_for_create(_: &mut Stand) -> Outcome {
         ("", &["--size"]),
         ("1.5.5G", &["1.5.5G"]),
         ("99999999999999999999G", &["99999999999999999999G"]),
+        ("4T", &["memory"]),
         ("1P", &["memory"]),
     ];
     for (size, words) in sizes {
-        // The last is a size, and this machine has not the memory.
-        let code = if size == "1P" { FAILED } else { USAGE };
+        // These are sizes, and this machine has not the memory.
+        let code = if ["1P", "4T"].contains(&size) { FAILED } else { USAGE };
         leaving_nothing(|| fails(&mut ublk(&["create", &format!("--size={size}")]), code, words))?;
     }
+    // Of these two, only the one whose tables could be made is said in figures.
+    let told = daemon::log().matches(" are available").count();
+    equal("sizes that are too large for this machine", told, 1)?;
     leaving_nothing(|| fails(&mut ublk(&["create"]), USAGE, &["--size"]))
 }
 
@@ -225,7 +231,9 @@ fn foreign_arena(stand: &mut Stand) -> Outcome {
     let arena = Path::new(ARENAS).join(format!("zram{}", device.number())).join("arena");
     fs::write(&arena, LETTER)?;
     let written = device.write("disksize", b"4M").map_err(|error| Errno::from(&error));
-    ensure(written.is_err(), || "a foreign file was taken for an arena".into())?;
+    equal("disksize", written, Err(Errno::EINVAL))?;
+    let why = format!("{} is no arena and is left as it is", arena.display());
+    ensure(daemon::log().contains(&why), || format!("nobody says that {why}"))?;
     equal("the file", fs::read_to_string(&arena)?.as_str(), LETTER)?;
     equal("initstate", read(&device, "initstate")?.as_str(), "0")?;
     stand.daemon()?.stop()?;

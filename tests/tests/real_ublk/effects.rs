@@ -1,5 +1,6 @@
 //! Every attribute that can be written, by what it does to the device and not by what write(2) says.
 
+use std::fs;
 use std::io::Read;
 
 use libtest_mimic::Trial;
@@ -10,7 +11,8 @@ use trueno_tests::pages::Frame;
 use trueno_tests::zram::{Make, RealDevice};
 
 use crate::stand::{
-    Stand, direct, fill, holds, io_stat, make, mm_stat, read, refused, set_up, trial, write,
+    Stand, direct, fill, holds, io_stat, make, mm_stat, read, refused, set_up, set_up_by, trial,
+    trial_of_ours, write,
 };
 
 pub(super) fn trials() -> Vec<Trial> {
@@ -22,6 +24,7 @@ pub(super) fn trials() -> Vec<Trial> {
         trial("effects::compact", compact),
         trial("effects::idle", idle),
         trial("effects::discard", discarded),
+        trial_of_ours("effects::queue_limits", queue_limits),
         trial("effects::same_filled_and_huge_pages", kinds_of_pages),
         trial("effects::hot_add_and_hot_remove", hot_add_and_hot_remove),
     ]
@@ -169,6 +172,40 @@ fn discarded(_: &mut Stand) -> Outcome {
     equal("notify_free", io_stat(&device)?.notify_free, 1024)?;
     holds(&device, (0..256).chain(768..1024), Frame::noise)?;
     holds(&device, 256..768, |_| Frame::filled(0))
+}
+
+/// Files of `queue/` that are not the same: what the driver lets a server say nothing about, who counts
+/// the requests, and how large one may be.
+const OWN_LIMITS: [&str; 7] = [
+    "dma_alignment",
+    "iostats",
+    "max_hw_sectors_kb",
+    "max_sectors_kb",
+    "max_segment_size",
+    "max_segments",
+    "stable_writes",
+];
+
+fn queue_limits(_: &mut Stand) -> Outcome {
+    let kernel = set_up_by(Make::Kernel, "16M", &[])?;
+    // For a single queue the kernel would choose a scheduler.
+    let device = set_up("16M", &[("trueno/queues", "1")])?;
+    let mut compared = 0;
+    for entry in fs::read_dir(kernel.attribute("queue"))? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if !OWN_LIMITS.contains(&&*name) {
+            let file = format!("queue/{name}");
+            equal(&file, read(&device, &file)?, read(&kernel, &file)?)?;
+            compared += 1;
+        }
+    }
+    ensure(compared > 20, || format!("only {compared} files in queue/"))?;
+    let own = [("io_timeout", "1000"), ("nr_requests", "64"), ("max_hw_sectors_kb", "64")];
+    for (name, value) in own.into_iter().chain([("max_sectors_kb", "64"), ("stable_writes", "0")]) {
+        equal(name, read(&device, &format!("queue/{name}"))?.as_str(), value)?;
+    }
+    let schedulers = read(&device, "queue/scheduler")?;
+    ensure(schedulers.contains("[none]"), || format!("the scheduler is {schedulers}"))
 }
 
 fn kinds_of_pages(_: &mut Stand) -> Outcome {

@@ -13,12 +13,13 @@ use trueno_tests::pages::Frame;
 use trueno_tests::program;
 use trueno_tests::zram::{Make, RealDevice};
 
-use crate::stand::{Stand, direct, fill, needing, read, trial_of_ours};
+use crate::stand::{Stand, direct, fill, holds, needing, read, trial_of_ours};
 
 pub(super) fn trials() -> Vec<Trial> {
     vec![
         trial_of_ours("fields::of_create_stat_and_list", of_ours),
         needing(&["mkswap", "swapon"], trial_of_ours("fields::of_zramctl", of_zramctl)),
+        needing(&["mkswap", "swapon"], trial_of_ours("fields::of_zramctl_find", found_by_zramctl)),
     ]
 }
 
@@ -78,10 +79,19 @@ fn of_ours(_: &mut Stand) -> Outcome {
         ensure(Path::new(path).exists(), || format!("there is no {path}"))?;
     }
     let device = RealDevice::adopt_from(Make::Ublk, 0);
+    shape(&device)?;
     let bare = RealDevice::made_by(Make::Ublk)?;
     use_it(&device)?;
     stat(&device)?;
     list(&device, &bare)
+}
+
+/// What the driver has made of queues, depth and io_size, whatever the settings say.
+fn shape(device: &RealDevice) -> Outcome {
+    let disk = Path::new("/sys/block/ublkb5");
+    equal("queues", std::fs::read_dir(disk.join("mq"))?.count(), 2)?;
+    equal("depth", read(device, "queue/nr_requests")?.as_str(), "32")?;
+    equal("io_size in KiB", read(device, "queue/max_hw_sectors_kb")?.as_str(), "128")
 }
 
 fn stat(device: &RealDevice) -> Outcome {
@@ -253,4 +263,26 @@ fn of_zramctl(_: &mut Stand) -> Outcome {
     }
     drop(swap);
     ensure(!Swap::is_on(&node), || "swapoff has failed".into())
+}
+
+/// A disk of the kind that is asked for, ready to be used: by itself, and as swap.
+fn found_by_zramctl(_: &mut Stand) -> Outcome {
+    let find = ["--find", "--kind", "ublk", "--size", "32M", "--algorithm", "zstd"];
+    for swap in [&[][..], &["--swap"]] {
+        let said = zramctl(&[&find[..], swap].concat())?;
+        let device = RealDevice::adopt_from(Make::Ublk, 0);
+        let node = device.node();
+        let area = (!swap.is_empty()).then(|| Swap::adopt(&node));
+        equal("what it says", said.trim_end(), "/dev/trueno/zram0")?;
+        equal("the node", &std::fs::canonicalize(said.trim_end())?, &node)?;
+        equal("disksize", read(&device, "disksize")?, (32 << 20).to_string())?;
+        let algorithms = read(&device, "comp_algorithm")?;
+        ensure(algorithms.contains("[zstd]"), || algorithms)?;
+        equal("swap", Swap::is_on(&node), area.is_some())?;
+        drop(area);
+        ensure(!Swap::is_on(&node), || "swapoff has failed".into())?;
+        fill(&device, 0..64, Frame::mixed)?;
+        holds(&device, 0..64, Frame::mixed)?;
+    }
+    Ok(())
 }

@@ -24,6 +24,7 @@ mod third_party;
 mod third_way;
 mod together;
 mod unfit;
+mod worker;
 
 /// All trials: one line for each module.
 fn trials() -> Vec<Trial> {
@@ -44,6 +45,7 @@ fn trials() -> Vec<Trial> {
         third_way::trials(),
         together::trials(),
         unfit::trials(),
+        worker::trials(),
         //
     ]
     .into_iter()
