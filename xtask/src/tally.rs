@@ -43,7 +43,7 @@ impl Tally {
     }
 
     /// So many of those that passed were skipped.
-    fn less(self, skipped: usize) -> Self {
+    fn of_which_skipped(self, skipped: usize) -> Self {
         let skipped = self.passed.min(skipped as u64);
         Self { passed: self.passed - skipped, skipped: self.skipped + skipped, ..self }
     }
@@ -91,10 +91,12 @@ impl Counter {
     pub(crate) fn line(&mut self, line: &str) {
         if let Some(target) = announced_target(line) {
             self.in_left_out = self.left_out.contains(&target);
+            // Of a program that has crashed.
+            self.skipped.clear();
         } else if let Some(test) = skipped_test(line) {
             self.skipped.insert(test.to_owned());
         } else if let Some(tally) = Tally::from_result_line(line) {
-            let tally = tally.less(mem::take(&mut self.skipped).len());
+            let tally = tally.of_which_skipped(mem::take(&mut self.skipped).len());
             // A failure counts wherever it happens.
             if self.in_left_out {
                 self.tally.failed += tally.failed;
