@@ -1,8 +1,8 @@
 //! Nothing is started, and nothing that could wait is opened, where the kernel is ready: the program
 //! runs in a root of its own, in which it may not start anything.
 
-#![expect(clippy::print_stderr, reason = "a test's report")]
-
+#[path = "../../tests/skip.rs"]
+mod skip;
 #[path = "support/mod.rs"]
 mod support;
 
@@ -92,7 +92,7 @@ fn run(root: &Path) -> Output {
 fn is_possible() -> bool {
     let is_root = rustix::process::geteuid().is_root();
     if !is_root {
-        eprintln!("******** SKIP only root can give a program a root of its own");
+        skip::skip("only root can give a program a root of its own");
     }
     is_root
 }

@@ -12,6 +12,9 @@ use sysfs_compat::abi::{Errno, size};
 use trueno_tests::scratch::Scratch;
 use trueno_tests::seed;
 
+#[path = "../skip.rs"]
+mod skip;
+
 /// Texts of a run. A process is started for each, two for those that are sizes.
 const TEXTS: usize = 1_000;
 
@@ -49,7 +52,7 @@ const PECULIAR: [&str; 24] = [
 #[test]
 fn util_linux_reads_sizes_as_we_do() {
     let (Some(zramctl), Some(fallocate)) = (program("zramctl"), program("fallocate")) else {
-        eprintln!("SKIPPED: util-linux' zramctl and fallocate are not installed");
+        skip::skip("util-linux' zramctl and fallocate are not installed");
         return;
     };
     let scratch = Scratch::new("sizes").expect("a directory for the files");

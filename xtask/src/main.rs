@@ -16,6 +16,9 @@ mod vm;
 
 mod generated;
 mod process;
+#[cfg(test)]
+#[path = "../../tests/skip.rs"]
+mod skip;
 mod tally;
 mod tools;
 mod workspace;

@@ -2,10 +2,17 @@
 //!
 //! libtest and everything that imitates it closes with
 //! `test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.1s`.
+//! A test that finds that it cannot be done is among those that passed there. It has said so, in the
+//! words of `tests/skip.rs`, and is counted as skipped here.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::iter::Sum;
+use std::mem;
 use std::ops::AddAssign;
+
+/// How a test begins to say that it is skipped; its name, a colon and the reason follow.
+const SKIP: &str = "******** SKIP ";
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
@@ -33,6 +40,12 @@ impl Tally {
             failed: count(" failed")?,
             skipped: count(" ignored")?,
         })
+    }
+
+    /// So many of those that passed were skipped.
+    fn of_which_skipped(self, skipped: usize) -> Self {
+        let skipped = self.passed.min(skipped as u64);
+        Self { passed: self.passed - skipped, skipped: self.skipped + skipped, ..self }
     }
 }
 
@@ -66,6 +79,8 @@ pub(crate) struct Counter {
     /// Results of these test targets are left out: each runs as a part of its own.
     left_out: &'static [&'static str],
     in_left_out: bool,
+    /// Tests of the program that runs now which have said that they are skipped.
+    skipped: BTreeSet<String>,
 }
 
 impl Counter {
@@ -76,7 +91,12 @@ impl Counter {
     pub(crate) fn line(&mut self, line: &str) {
         if let Some(target) = announced_target(line) {
             self.in_left_out = self.left_out.contains(&target);
+            // Of a program that has crashed.
+            self.skipped.clear();
+        } else if let Some(test) = skipped_test(line) {
+            self.skipped.insert(test.to_owned());
         } else if let Some(tally) = Tally::from_result_line(line) {
+            let tally = tally.of_which_skipped(mem::take(&mut self.skipped).len());
             // A failure counts wherever it happens.
             if self.in_left_out {
                 self.tally.failed += tally.failed;
@@ -111,9 +131,15 @@ fn announced_target(line: &str) -> Option<&str> {
     Some(file.rsplit_once('-')?.0)
 }
 
+/// The test that says in this line that it is skipped. libtest may have begun the line.
+fn skipped_test(line: &str) -> Option<&str> {
+    Some(line.split_once(SKIP)?.1.split_once(": ")?.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::skip;
 
     const fn tally(passed: u64, failed: u64, skipped: u64) -> Tally {
         Tally { passed, failed, skipped }
@@ -159,6 +185,24 @@ mod tests {
             test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured\n";
         let counter = counted(Counter::default(), output);
         assert_eq!(counter.finish(false), tally(3, 1, 1));
+    }
+
+    #[test]
+    fn a_test_that_says_that_it_is_skipped_has_not_passed() {
+        assert_eq!(SKIP, skip::MARK);
+        let output = "running 4 tests\n\
+            ******** SKIP a::b: it needs root: there is none\n\
+            test a::b ... ok\n\
+            test c ... ******** SKIP d: there is no FUSE\n\
+            ok\n\
+            ******** SKIP d: there is no FUSE\n\
+            test d ... ok\n\
+            test e ... ok\n\
+            test result: ok. 4 passed; 0 failed; 1 ignored; 0 measured\n\
+            test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured\n";
+        assert_eq!(counted(Counter::default(), output).finish(true), tally(4, 0, 3));
+        let only = "******** SKIP a: why\ntest result: ok. 1 passed; 0 failed; 0 ignored";
+        assert_eq!(counted(Counter::default(), only).finish(true), tally(0, 1, 1));
     }
 
     #[test]

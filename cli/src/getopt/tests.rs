@@ -2,6 +2,9 @@ use super::*;
 use proptest::prelude::*;
 use std::process::Command;
 
+#[path = "../../../tests/skip.rs"]
+mod skip;
+
 /// The options of stock zramctl in its own order, which shows in messages, then some of ours. The
 /// ids are the long names.
 const TABLE: &[Spec<&str>] = &[
@@ -340,7 +343,7 @@ fn as_printed_by_getopt(mut outcome: Outcome) -> Outcome {
 fn skip_without_getopt() -> bool {
     let missing = !std::path::Path::new(GETOPT).exists();
     if missing {
-        eprintln!("SKIPPED: no {GETOPT} to compare with");
+        skip::skip(&format!("there is no {GETOPT} to compare with"));
     }
     missing
 }

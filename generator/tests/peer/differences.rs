@@ -1,7 +1,11 @@
 //! Every intended difference from zram-generator, as a rewriting of a configuration into one of
-//! which zram-generator makes what ours makes of the original. The manual page lists the same.
+//! which zram-generator makes what ours makes of the original. The manual page lists the same, which
+//! [`are_in_the_manual_page`] sees to.
 
 use std::collections::BTreeSet;
+use std::fs;
+
+use libtest_mimic::Failed;
 
 use crate::tree::{At, Configuration, Content, Grade, Line, Output, Place, STOCK};
 
@@ -9,6 +13,8 @@ use crate::tree::{At, Configuration, Content, Grade, Line, Output, Place, STOCK}
 #[derive(Clone, Copy)]
 pub(crate) struct Difference {
     pub(crate) name: &'static str,
+    /// The manual page's words for it.
+    pub(crate) page: &'static str,
     /// Whether zram-generator ends with an error, and makes nothing at all.
     pub(crate) stops_the_peer: bool,
     /// Whether ours ends with an error, after it has made all the rest.
@@ -17,10 +23,25 @@ pub(crate) struct Difference {
     pub(crate) rewrite: fn(&mut Configuration) -> bool,
 }
 
+/// Differences that the trees do not show, in the manual page's words: these are about devices being set
+/// up, about modules and containers, and about what is said.
+const BEYOND: [&str; 5] = [
+    "Parameters of algorithms go to the attribute algorithm_params",
+    "Containers are told by what systemd says of them",
+    "An algorithm's module is not asked for if zram offers the algorithm already",
+    "zswap in front of compressed swap is warned about",
+    "It is always said why no device is made",
+];
+
+/// The manual page, and the section of it that lists the differences.
+const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../man/trueno-zram-generator.8");
+const SECTION: &str = ".SH \"DIFFERENCES FROM ZRAM-GENERATOR\"\n";
+
 /// The list. The order counts: each sees what those before it have left.
 pub(crate) const DIFFERENCES: [Difference; 12] = [
     Difference {
         name: "a main file that is none costs what is in it",
+        page: "A main file that is none, or cannot be read, costs what is in it.",
         stops_the_peer: true,
         is_fault: true,
         rewrite: |configuration| match configuration.main() {
@@ -33,6 +54,7 @@ pub(crate) const DIFFERENCES: [Difference; 12] = [
     },
     Difference {
         name: "an indented comment is a comment",
+        page: "A comment may be indented",
         stops_the_peer: true,
         is_fault: false,
         rewrite: |configuration| {
@@ -41,12 +63,14 @@ pub(crate) const DIFFERENCES: [Difference; 12] = [
     },
     Difference {
         name: "comments may be in any encoding",
+        page: "A comment may be indented, and in any encoding.",
         stops_the_peer: true,
         is_fault: false,
         rewrite: |configuration| remove(configuration, |_, line| matches!(line, Line::ByteComment)),
     },
     Difference {
         name: "a line that cannot be read costs its device",
+        page: "or a line that cannot be read, costs the device that it is about.",
         stops_the_peer: true,
         is_fault: true,
         rewrite: |configuration| {
@@ -64,6 +88,7 @@ pub(crate) const DIFFERENCES: [Difference; 12] = [
     },
     Difference {
         name: "names that the kernel gives to no device are refused",
+        page: "Names that the kernel gives to no device (zram007, zram+1), and numbers above 1023",
         stops_the_peer: false,
         is_fault: true,
         rewrite: |configuration| {
@@ -76,12 +101,14 @@ pub(crate) const DIFFERENCES: [Difference; 12] = [
     },
     Difference {
         name: "a program without an answer costs the devices that need it",
+        page: "A program of set! that prints nothing useful",
         stops_the_peer: true,
         is_fault: true,
         rewrite: unset,
     },
     Difference {
         name: "a bad value of ours costs the setting",
+        page: "A bad value of a key that zram-generator does not know costs the setting",
         stops_the_peer: false,
         is_fault: true,
         rewrite: |configuration| {
@@ -95,6 +122,7 @@ pub(crate) const DIFFERENCES: [Difference; 12] = [
     },
     Difference {
         name: "a bad value that is replaced costs nothing",
+        page: "A bad value that a later line replaces costs nothing.",
         stops_the_peer: true,
         is_fault: false,
         rewrite: |configuration| {
@@ -113,6 +141,7 @@ pub(crate) const DIFFERENCES: [Difference; 12] = [
     },
     Difference {
         name: "a bad value costs its device",
+        page: "A bad value, or a line that cannot be read, costs the device",
         stops_the_peer: true,
         is_fault: true,
         rewrite: |configuration| {
@@ -129,6 +158,7 @@ pub(crate) const DIFFERENCES: [Difference; 12] = [
     },
     Difference {
         name: "a value that cannot work costs its device",
+        page: "in values that go into units; a file system without a name; swap with a mount point",
         stops_the_peer: false,
         is_fault: true,
         rewrite: |configuration| {
@@ -147,6 +177,7 @@ pub(crate) const DIFFERENCES: [Difference; 12] = [
     },
     Difference {
         name: "one directory is for one device",
+        page: "A directory that another device is mounted on.",
         stops_the_peer: true,
         is_fault: true,
         rewrite: |configuration| {
@@ -166,6 +197,7 @@ pub(crate) const DIFFERENCES: [Difference; 12] = [
     },
     Difference {
         name: "a % in a directory is a %",
+        page: "A percent sign in a mount point is doubled in the unit",
         stops_the_peer: false,
         is_fault: false,
         // It is put right in what the peer writes.
@@ -179,6 +211,33 @@ pub(crate) const DIFFERENCES: [Difference; 12] = [
         },
     },
 ];
+
+/// Each difference has its words in the manual page, and the page lists nothing else.
+pub(crate) fn are_in_the_manual_page() -> Result<(), Failed> {
+    let items = items(&fs::read_to_string(PAGE)?).ok_or("the page has no such section")?;
+    let has = |words: &str| items.iter().any(|item| item.contains(words));
+    if let Some(missing) = DIFFERENCES.iter().find(|difference| !has(difference.page)) {
+        let Difference { name, page, .. } = missing;
+        return Err(format!("{PAGE} does not list that {name}: no item says `{page}`").into());
+    }
+    let words = || DIFFERENCES.iter().map(|difference| difference.page).chain(BEYOND);
+    match items.iter().find(|item| !words().any(|words| item.contains(words))) {
+        Some(item) => Err(format!("nothing here is what {PAGE} lists: {item}").into()),
+        None => Ok(()),
+    }
+}
+
+/// The items of the section, each in one line without the marks of man(7).
+fn items(page: &str) -> Option<Vec<String>> {
+    let section = page.split_once(SECTION)?.1.split("\n.SH ").next()?;
+    let items = section.split(".IP \\(bu 2\n").skip(1);
+    let text = items.map(|item| {
+        let item = item.split("\n.PP").next().unwrap_or(item);
+        let fonts = item.replace("\\fB", "").replace("\\fI", "").replace("\\fR", "");
+        fonts.replace("\\-", "-").replace("\\*(Aq", "'").replace('\n', " ")
+    });
+    Some(text.collect())
+}
 
 fn is_directory(configuration: &Configuration, path: &str) -> bool {
     matches!(configuration.content.get(path), Some(Content::Directory))

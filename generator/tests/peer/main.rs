@@ -23,7 +23,7 @@ use std::sync::Arc;
 use fastrand::Rng;
 use libtest_mimic::{Arguments, Failed, Trial};
 
-use differences::{DIFFERENCES, Difference};
+use differences::{DIFFERENCES, Difference, are_in_the_manual_page};
 use peer::{Peer, Run};
 use support::{Node, Scratch, Tree, difference, write_tree};
 
@@ -40,7 +40,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let missing = match &peer {
         Ok(_) => false,
         Err(why) => {
-            eprintln!("******** SKIP zram-generator cannot be had: {why}");
+            eprintln!("******** nothing is compared, as zram-generator cannot be had: {why}");
             true
         }
     };
@@ -50,6 +50,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         Trial::test(name, move || (*peer).as_ref().map_err(Failed::from).and_then(run))
     };
     let trials = vec![
+        Trial::test("the_differences_are_in_the_manual_page", are_in_the_manual_page),
         trial("random_trees", compare).with_ignored_flag(missing),
         trial("time", time::compare).with_ignored_flag(true),
     ];

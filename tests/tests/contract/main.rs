@@ -7,6 +7,8 @@
 
 #[macro_use]
 mod run;
+#[path = "../../skip.rs"]
+mod skip;
 mod system;
 
 mod actions;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use trueno_tests::program::zramctl;
 
 use crate::run::{Answer, answer, program, words};
+use crate::skip;
 use crate::system::{System, bare, one};
 
 /// Mounts it and runs the rest of the arguments there. As long as descriptor 9 is open, whoever asks
@@ -21,7 +22,6 @@ exec \"$@\"";
 const NO_FUSE: i32 = 77;
 
 /// Runs the program where the mirror is `hung` or `dead`; nothing where that cannot be arranged.
-#[expect(clippy::print_stderr, reason = "a test that tests nothing must not pass in silence")]
 fn with_mirror(state: &str, system: &System, line: &str) -> Option<Answer> {
     // For its environment.
     let clean = program(system.root());
@@ -37,7 +37,7 @@ fn with_mirror(state: &str, system: &System, line: &str) -> Option<Answer> {
     let result = result.then(|| answer(command.arg(zramctl()).args(words(line))));
     let result = result.filter(|result| result.status != Some(NO_FUSE));
     if result.is_none() {
-        eprintln!("SKIPPED: mounting a file system needs root, and a kernel with FUSE");
+        skip::skip("mounting a file system takes root, and a kernel with FUSE");
     }
     result
 }

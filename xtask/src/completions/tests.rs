@@ -1,6 +1,5 @@
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -8,6 +7,7 @@ use trueno_zramctl::columns::COLUMNS;
 use trueno_zramctl::options::OPTIONS;
 
 use super::*;
+use crate::skip::skip;
 
 #[test]
 fn every_option_and_column_is_in_every_script() {
@@ -101,9 +101,7 @@ impl Tree {
         command.env("LC_ALL", "C.UTF-8").env("TERM", "dumb").stdin(Stdio::null());
         let output = match command.output() {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                // Not by a macro: what those print is kept back when a test passes.
-                let line = format!("******** SKIP completions of {shell}: there is no {shell}\n");
-                std::io::stderr().write_all(line.as_bytes()).unwrap();
+                skip(&format!("there is no {shell}"));
                 return None;
             }
             output => output.unwrap(),

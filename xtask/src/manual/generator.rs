@@ -177,13 +177,17 @@ const PROGRAM: &[(&str, &[Block])] = &[
     ),
 ];
 
-/// Held by generator/tests/peer, which compares the two programs with the same list.
+/// Held by generator/tests/peer, which compares the two programs with the same list, and this with it.
 const DIFFERENCES: &[Block] = &[
     Paragraph(
         "zram-generator stops at the first thing that is wrong, and then makes no device at all. \
          Here what is wrong costs as little as possible:",
     ),
     Bullet("A bad value, or a line that cannot be read, costs the device that it is about."),
+    Bullet(
+        "A bad value of a key that zram-generator does not know costs the setting, but for \
+         `backend`, without which nobody could say which device is meant.",
+    ),
     Bullet("A bad value that a later line replaces costs nothing."),
     Bullet(
         "A program of `set!` that prints nothing useful, or takes longer than five seconds, costs \
@@ -208,8 +212,9 @@ const DIFFERENCES: &[Block] = &[
     ),
     Bullet(
         "Parameters of algorithms go to the attribute `algorithm_params`, those of secondary ones \
-         too; parameters without an algorithm go to `recompress`, once the device has its size. A \
-         size that is a fraction does not overflow.",
+         too; parameters without an algorithm go to `recompress`, once the device has its size. No \
+         kernel at hand had recompression: what is for secondary algorithms and for `recompress` \
+         has been tried on made-up files only. A size that is a fraction does not overflow.",
     ),
     Bullet(
         "Containers are told by what systemd says of them and by their traces, without starting \

@@ -2,6 +2,7 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use super::*;
+use crate::skip::skip;
 
 /// The page without escapes and fonts.
 fn plain() -> String {
@@ -75,8 +76,7 @@ fn assert_no_complaint_about(page: &str, program: &str, args: &[&str]) {
     let mut command = Command::new(program);
     command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let Ok(mut child) = command.spawn() else {
-        let line = format!("******** SKIP {program} of the man page: there is no {program}\n");
-        std::io::stderr().write_all(line.as_bytes()).unwrap();
+        skip(&format!("there is no {program}"));
         return;
     };
     child.stdin.take().unwrap().write_all(page.as_bytes()).unwrap();

@@ -1,8 +1,8 @@
 //! The mirror, mounted: what programs see of it. Needs root and FUSE; elsewhere each test says that
 //! it is skipped. Beside the kernel's own files the habits are held by `tests/tests/sysfs_habits`.
 
-#![expect(clippy::print_stderr, reason = "what is skipped says so")]
-
+#[path = "../../../../tests/skip.rs"]
+mod skip;
 mod support;
 
 mod directories;

@@ -3,6 +3,7 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 
+use crate::skip::skip;
 use crate::support::{Mirrored, errno, start};
 
 /// A directory like a block device's.
@@ -68,7 +69,7 @@ fn a_real_block_devices_files() {
     let Some(mirrored) = start() else { return };
     let real = std::path::Path::new("/sys/block/loop0");
     if !real.exists() {
-        eprintln!("SKIP: there is no /sys/block/loop0");
+        skip("there is no /sys/block/loop0");
         return;
     }
     *mirrored.keeper().block.lock().unwrap() = Some(real.to_owned());

@@ -17,6 +17,8 @@ use sysfs_compat::abi::memory::Memory;
 use sysfs_compat::abi::{Errno, Kernel};
 use trueno_zram_mirror::{Mirror, Mounted, OwnAttribute, Piece, Provider};
 
+use crate::skip::skip;
+
 /// How long somebody waits at a [`Gate`] before they go on.
 const PATIENCE: Duration = Duration::from_secs(15);
 
@@ -188,6 +190,7 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    #[expect(clippy::print_stderr, reason = "who aborts has no other way to say it")]
     pub(crate) fn new() -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -239,8 +242,7 @@ pub(crate) fn is_possible() -> bool {
     } else {
         return true;
     };
-    let thread = thread::current();
-    eprintln!("SKIP {}: {why}", thread.name().unwrap_or_default());
+    skip(why);
     false
 }
 
