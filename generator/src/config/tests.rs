@@ -70,7 +70,10 @@ fn a_bad_value_of_ours_costs_the_setting_only() {
     let device = configuration.devices.first().expect("a device");
     assert_eq!((device.ublk.queues, device.ublk.depth), (None, Some(32)));
     assert_eq!(notes(&configuration, Level::Fault).len(), 2);
-    assert!(notes(&configuration, Level::Error).is_empty(), "nothing is asked for that is not done");
+    assert!(
+        notes(&configuration, Level::Error).is_empty(),
+        "nothing is asked for that is not done"
+    );
     assert!(super::tests::configuration(&["[zram0]\nbackend=cloud\n"]).devices.is_empty());
 }
 
