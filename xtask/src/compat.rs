@@ -98,7 +98,7 @@ fn text() -> String {
          | a node that a process in another PID namespace has merely opened, before Linux 7.0 | \
          EBUSY | is not seen if its `/proc` is not; mounts, swap, other devices on top and openers \
          in `/proc` are |\n\n\
-         Every other file of `queue/` that the kernel's zram has reads the same: \
+         Every other file in `queue` that the kernel's zram has reads the same: \
          `effects::queue_limits` of `tests/tests/real_ublk`, as are the trials named below.\n\n\
          The first two rows are the only texts that the comparison takes as equal where they are not. \
          These steps it leaves out, because the answer may differ for a reason above:\n\n\
