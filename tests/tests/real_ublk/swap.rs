@@ -64,11 +64,11 @@ fn kill_worker(device: &RealDevice) -> Outcome {
 }
 
 /// Fills one and a half times the memory and checks it all; in `soak` rewrites some and checks it all
-/// again, five times. `meanwhile` is called again and again. Gives the device, swapped off.
+/// again, twice. `meanwhile` is called again and again. Gives the device, swapped off.
 fn swap_and_meanwhile(mut meanwhile: impl FnMut(&RealDevice) -> Outcome) -> Outcome<RealDevice> {
     let memory = meminfo("MemTotal")?;
     let seed = seed::seed()?;
-    let rounds = if std::env::var_os("TRUENO_SOAK").is_some() { 5 } else { 0 };
+    let rounds = if std::env::var_os("TRUENO_SOAK").is_some() { 2 } else { 0 };
     let device = set_up(&(memory * 2).to_string(), &[])?;
     let swap = Swap::on(&device.node())?;
     let swapped_before = vmstat("pswpout")?;
