@@ -4,7 +4,7 @@
 //! nothing but this file refuses. From 7.0 on it can be asked to stop only if nobody has the device
 //! open.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use crate::paths::Paths;
 use crate::ublk::control::{self, ControlDevice, state};
 use crate::ublk::uapi::{DevInfo, State, flags};
 
-/// A worker that has not answered a request by then stands still, or waits for what does not come: it is
+/// A worker that has not answered any request for so long stands still, or waits for what does not come: it is
 /// ended, which costs no data, and another one answers.
 pub(super) const LONGEST_ANSWER: Duration = Duration::from_secs(2);
 /// What follows such an end takes a fraction of that: a takeover, or the end of a device.
@@ -72,9 +72,9 @@ fn is_gone(error: &io::Error) -> bool {
 ///
 /// `EBUSY` when somebody has the device open.
 fn claim(paths: &Paths, id: u32, workers: &Workers) -> io::Result<Claim> {
-    let paths = paths.clone();
-    let taking = Pending::begin("claim", move || Claim::take(&paths, id))?;
-    taking.wait(LONGEST_ANSWER).unwrap_or_else(|| {
+    let other = paths.clone();
+    let taking = Pending::begin("claim", move || Claim::take(&other, id))?;
+    taking.wait_while_it_moves(LONGEST_ANSWER, || answered(paths, id)).unwrap_or_else(|| {
         workers.replace();
         let busy = || Err(io::Error::from_raw_os_error(libc::EBUSY));
         taking.wait(LONGEST_FOLLOW_UP).unwrap_or_else(busy)
@@ -100,14 +100,22 @@ pub(crate) fn stop(paths: &Paths, info: &DevInfo, workers: &Workers) -> Result<(
     }
     let claim = claim(paths, info.dev_id, workers).map_err(errno)?;
     workers.want(0);
-    let (root, info) = (paths.root().clone(), *info);
+    let (root, info, id) = (paths.root().clone(), *info, info.dev_id);
     let stopping = Pending::begin("stop", move || stop_claimed(&root, claim, &info));
     let stopping = stopping.map_err(errno)?;
-    stopping.wait(LONGEST_ANSWER).unwrap_or_else(|| {
+    stopping.wait_while_it_moves(LONGEST_ANSWER, || answered(paths, id)).unwrap_or_else(|| {
         // The kernel takes back what they have not answered, and goes on.
         workers.replace();
         stopping.wait(LONGEST_FOLLOW_UP).unwrap_or(Err(Errno::ETIMEDOUT))
     })
+}
+
+/// How many reads, writes and discards were answered: columns of the disk's `stat`, which the kernel's
+/// Documentation/block/stat.rst numbers.
+fn answered(paths: &Paths, id: u32) -> Option<[u64; 3]> {
+    let text = fs::read_to_string(paths.block_directory(id).join("stat")).ok()?;
+    let number = |at| text.split_ascii_whitespace().nth(at)?.parse().ok();
+    Some([number(0)?, number(4)?, number(11)?])
 }
 
 /// Comes back when every request is answered, by whoever has it.

@@ -23,10 +23,32 @@ impl<T: Send + 'static> Pending<T> {
     pub(super) fn wait(&self, at_most: Duration) -> Option<T> {
         self.0.recv_timeout(at_most).ok()
     }
+
+    /// The same, but as long as what is looked at changes within that time, something is being done, and it
+    /// is waited for on.
+    pub(super) fn wait_while_it_moves<M: PartialEq>(
+        &self,
+        at_most: Duration,
+        look: impl Fn() -> M,
+    ) -> Option<T> {
+        let mut before = look();
+        loop {
+            if let Some(done) = self.wait(at_most) {
+                return Some(done);
+            }
+            let now = look();
+            if now == before {
+                return None;
+            }
+            before = now;
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
 
     #[test]
@@ -37,5 +59,23 @@ mod tests {
         go.send(()).expect("it waits");
         assert_eq!(pending.wait(Duration::from_secs(20)), Some(true));
         assert_eq!(pending.wait(Duration::from_secs(20)), None, "once");
+    }
+
+    #[test]
+    fn what_moves_is_waited_for() {
+        let (go, may_go) = channel::<()>();
+        let pending = Pending::begin("test", move || may_go.recv().is_ok()).expect("a thread");
+        let step = Duration::from_millis(5);
+        let looks = Cell::new(0);
+        let moving = || {
+            looks.set(looks.get() + 1);
+            if looks.get() == 5 {
+                go.send(()).expect("it waits");
+            }
+            looks.get()
+        };
+        assert_eq!(pending.wait_while_it_moves(step, || 1), None, "nothing moves");
+        assert_eq!(pending.wait_while_it_moves(step, moving), Some(true));
+        assert!(looks.get() >= 5, "it was not given up before");
     }
 }
