@@ -84,8 +84,10 @@ fn build(cargo: &OsStr, package: &str, program: &str, profile: &Path) -> io::Res
     // The one profile whose directory has another name.
     command.arg(if name == "debug" { OsStr::new("dev") } else { name });
     let parent = profile.parent().ok_or_else(|| io::Error::other("no target directory"))?;
-    match parent.file_name().filter(|_| !parent.join("CACHEDIR.TAG").exists()) {
-        // Only the target directory itself has the tag: this is the triple's.
+    // Cargo notes there what it knows of the compiler, and leaves its tag where it has made the directory.
+    let is_target = [".rustc_info.json", "CACHEDIR.TAG"].map(|name| parent.join(name).exists());
+    match parent.file_name().filter(|_| !is_target.contains(&true)) {
+        // Only the target directory itself has them: this is the triple's.
         Some(triple) => {
             let target = parent.parent().unwrap_or(parent);
             command.arg("--target").arg(triple).arg("--target-dir").arg(target);
