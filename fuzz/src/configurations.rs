@@ -13,6 +13,7 @@ use trueno_zram_generator::config::{self, Configuration};
 use trueno_zram_generator::device::Device;
 use trueno_zram_generator::files::Source;
 use trueno_zram_generator::machine::{self, Wish};
+use trueno_zram_generator::notes::Level;
 use trueno_zram_generator::program::Answer;
 use trueno_zram_generator::units::{self, Content, LONGEST_NAME, UnitFile};
 
@@ -66,7 +67,7 @@ pub fn check(data: &[u8]) -> Result<Verdict, Finding> {
     if !alone.sections.keys().any(|number| [GOOD, BAD].contains(number)) {
         same(&alone, &beside)?;
     }
-    Ok(if alone.notes.has_fault() { Verdict::Rejected } else { Verdict::Accepted })
+    Ok(if alone.notes.reach(Level::Fault) { Verdict::Rejected } else { Verdict::Accepted })
 }
 
 /// Name and content.
