@@ -2,6 +2,7 @@
 //! to that, and so does a journal that is kept outside of everything that is killed.
 
 use std::fs;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use libtest_mimic::Trial;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use trueno_tests::check::{Outcome, ensure, equal, say, tool, wait_for};
 use trueno_tests::daemon::{self, Daemon};
 use trueno_tests::journal::{Findings, Journal};
@@ -33,6 +34,8 @@ const ENOUGH: u64 = 500;
 
 /// Seconds that a worker may take to be replaced, in an emulated machine that has a lot to do.
 const PATIENCE: u64 = 30;
+/// Seconds that all tags may take to be taken.
+const TRY: u64 = 3;
 
 pub(super) fn trials() -> Vec<Trial> {
     let planted = std::env::var_os(PLANTED).is_some();
@@ -255,11 +258,7 @@ impl Load {
     fn kill_when_full(&self, device: &RealDevice, number: u64) -> Outcome {
         let worker = daemon::worker(device)?;
         let tags = setting(device, "trueno/queues")? * setting(device, "trueno/depth")?;
-        // Nothing is answered any more, so whoever writes has every tag soon.
-        kill_process(worker, Signal::STOP)?;
-        let full = wait_for("a request on every tag", PATIENCE, || {
-            (under_way(device).ok()? == tags).then_some(())
-        });
+        let full = stop_when_full(device, worker, tags);
         if number % 2 == 1 {
             kill_process(worker, Signal::CONT)?;
             let work = Rng::with_seed(self.seed ^ number).u64(..3000);
@@ -281,6 +280,22 @@ impl Load {
         let is_clean = findings == Findings::default();
         ensure(is_clean, || format!("TRUENO_SEED={}: {findings:?}", self.seed))
     }
+}
+
+/// Stops a worker with a request on every tag. Nothing is answered any more then, so whoever writes has
+/// them all soon; but fio, between writing and reading back, waits for what it has under way before it
+/// asks for more. Then once more, a moment later.
+fn stop_when_full(device: &RealDevice, worker: Pid, tags: u64) -> Outcome {
+    let is_full = || (under_way(device).ok()? == tags).then_some(());
+    for _ in 0..PATIENCE / TRY {
+        kill_process(worker, Signal::STOP)?;
+        if wait_for("a request on every tag", TRY, is_full).is_ok() {
+            return Ok(());
+        }
+        kill_process(worker, Signal::CONT)?;
+        thread::sleep(Duration::from_millis(200));
+    }
+    Err(format!("{:?} of {tags} tags have a request", under_way(device).ok()).into())
 }
 
 /// How many requests the driver has been given and not answered.
@@ -331,7 +346,8 @@ impl Fio {
         // Until it is told to end.
         command.args(["--runtime=600", "--time_based=1"]);
         command.args(jobs).current_dir(std::env::temp_dir());
-        command.stdout(fs::File::create("/dev/null")?);
+        // Its jobs are processes of their own, which go with it.
+        command.stdout(fs::File::create("/dev/null")?).process_group(0);
         Ok(Fio(Some(command.spawn()?)))
     }
 
@@ -348,7 +364,7 @@ impl Fio {
 impl Drop for Fio {
     fn drop(&mut self) {
         if let Some(child) = &mut self.0 {
-            drop(child.kill());
+            kill_process_group(Pid::from_child(child), Signal::KILL).ok();
             drop(child.wait());
         }
     }
