@@ -29,13 +29,21 @@ pub(super) fn trials() -> Vec<Trial> {
 fn stop_the_next(daemon: u32) -> Outcome<Pid> {
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(20) {
-        let other = daemon::processes()?.into_iter().find(|id| u32::try_from(*id) != Ok(daemon));
+        let other = daemon::processes()?.into_iter().find(|id| is_worker(*id, daemon));
         if let Some(pid) = other.and_then(Pid::from_raw) {
             kill_process(pid, Signal::STOP)?;
             return Ok(pid);
         }
     }
     Err("no worker was started".into())
+}
+
+/// Before its own program runs in it, a new process is the daemon's, which waits for that: to stop it
+/// then would be to stop the daemon.
+fn is_worker(process: i32, daemon: u32) -> bool {
+    let line = fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
+    u32::try_from(process) != Ok(daemon)
+        && line.split(|byte| *byte == 0).any(|word| word == b"worker")
 }
 
 /// One that does not come up, and meanwhile [`serving`].
