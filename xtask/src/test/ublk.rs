@@ -33,7 +33,8 @@ impl Session<'_> {
     /// All trials on devices of our own.
     pub(super) fn ublk(&mut self, series: &str) -> anyhow::Result<Outcome> {
         let planted = self.build_with(PLANTED_FEATURE)?;
-        let program = OsString::from(self.build_tests(REAL_UBLK)?);
+        let mut env = self.env.clone();
+        env.push((PLANTED, planted.as_str()));
         let mut tally = Tally::default();
         let mut guests = vec![(USUAL, vec!["--skip", SWAP])];
         match SHORT_SWAP {
@@ -42,17 +43,31 @@ impl Session<'_> {
             _ => {}
         }
         for (memory, arguments) in guests {
-            let arguments = arguments.iter().map(OsString::from);
-            let command: Vec<_> = [program.clone()].into_iter().chain(arguments).collect();
-            let mut env = self.env.clone();
-            env.extend([CONSENT, (PLANTED, planted.as_str())]);
-            let mut counter = Counter::default();
-            match self.in_guest(series, memory, &env, &command, &mut counter)? {
-                Ended::With(success) => tally += counter.finish(success),
-                Ended::NoKernel(outcome) => return Ok(outcome),
+            match self.trials(series, memory, &env, &arguments)? {
+                Outcome::Counted(counted) => tally += counted,
+                skipped @ Outcome::Skipped(_) => return Ok(skipped),
             }
         }
         Ok(Outcome::Counted(tally))
+    }
+
+    /// Those trials that the arguments choose, in one guest.
+    fn trials(
+        &mut self,
+        series: &str,
+        memory: u32,
+        env: &[(&str, &str)],
+        arguments: &[&str],
+    ) -> anyhow::Result<Outcome> {
+        let program = OsString::from(self.build_tests(REAL_UBLK)?);
+        let arguments = arguments.iter().map(OsString::from);
+        let command: Vec<_> = [program].into_iter().chain(arguments).collect();
+        let env = [env, &[CONSENT]].concat();
+        let mut counter = Counter::default();
+        Ok(match self.in_guest(series, memory, &env, &command, &mut counter)? {
+            Ended::With(success) => Outcome::Counted(counter.finish(success)),
+            Ended::NoKernel(outcome) => outcome,
+        })
     }
 
     /// The feature `libublk`: lints and unit tests; in `soak` all trials but those that swap.
@@ -71,16 +86,13 @@ impl Session<'_> {
         tally += counter.finish(status.success());
         if self.soaks() {
             let other = self.build_with(LIBUBLK)?;
-            let program = OsString::from(self.build_tests(REAL_UBLK)?);
-            let command = [program, "--skip".into(), SWAP.into()];
             let mut env = self.env.clone();
             // Its long forms are for the queues that everybody has.
             env.retain(|(name, _)| *name != SOAK);
-            env.extend([CONSENT, (PROGRAM, other.as_str())]);
-            let mut counter = Counter::default();
-            match self.in_guest(series, USUAL, &env, &command, &mut counter)? {
-                Ended::With(success) => tally += counter.finish(success),
-                Ended::NoKernel(outcome) => return Ok(outcome),
+            env.push((PROGRAM, other.as_str()));
+            match self.trials(series, USUAL, &env, &["--skip", SWAP])? {
+                Outcome::Counted(counted) => tally += counted,
+                skipped @ Outcome::Skipped(_) => return Ok(skipped),
             }
         }
         Ok(Outcome::Counted(tally))
