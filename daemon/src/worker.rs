@@ -31,6 +31,7 @@ mod warm;
 use std::ffi::CStr;
 use std::fmt;
 use std::fs::File;
+use std::mem::ManuallyDrop;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
@@ -146,7 +147,9 @@ fn serve(options: &Options, root: &Root, ready: &mut Ready) -> anyhow::Result<()
     let (over, is_over) = channel();
     let ended = move |how| over.send(how).unwrap_or(());
     let mut prepared = Prepared::new(directory, root, options.null, ended)?;
-    let lock = prepared.directory.lock()?;
+    // Only the end of the process opens it, when no thread is left that touches the arena; also when this
+    // function fails.
+    let lock = ManuallyDrop::new(prepared.directory.lock()?);
     let has_waited = prepared.wait_for(&lock, ready)?;
     let may_create = options.create && !has_waited;
     let begun = prepared.begin(root, may_create, has_waited, ready)?;
@@ -305,7 +308,15 @@ impl Prepared {
         let Some(codec) = self.codec.take() else { return Ok(Engine::Null) };
         let region = match self.region.take() {
             Some(region) => region,
-            None => device::open_arena(&self.directory)?.0,
+            None => {
+                let (region, parameters) = device::open_arena(&self.directory)?;
+                // There was none when the codec was made: who made it may have read other settings.
+                ensure!(
+                    parameters == self.settings.to_string(),
+                    "the arena was made with other settings than this process has read"
+                );
+                region
+            }
         };
         let told = || self.directory.arena().display().to_string();
         // What was backed since the last look.
