@@ -190,6 +190,8 @@ impl Ring {
     ) -> io::Result<Self> {
         let mut ring = ring(depth)?;
         listen(&mut ring, bell)?;
+        // Room for the device, so that nothing can fail for want of it later.
+        ring.submitter().register_files_sparse(1)?;
         let count = usize::from(copying.buffers(depth));
         Ok(Self { ring, buffers: Buffers::new(buffers, id, count, pages)?, depth, copying })
     }
@@ -205,8 +207,10 @@ impl Ring {
         id: u16,
         bell: Arc<super::Bell>,
     ) -> io::Result<Queue<'a>> {
+        self.ring.submitter().register_files_update(0, &[device.as_raw_fd()])?;
+        // Last: a worker that ends when it has mapped a queue and does not serve it leaves the driver of
+        // Linux 6.12 with a device that nobody can take over.
         let descriptors = Descriptors::map(device, id, self.depth)?;
-        self.ring.submitter().register_files(&[device.as_raw_fd()])?;
         let carrier = Carrier { device, queue: id, copying: self.copying };
         Ok(Queue { kernel: self, carrier, descriptors, bell })
     }
