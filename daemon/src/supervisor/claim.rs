@@ -29,8 +29,8 @@ const LONGEST_FOLLOW_UP: Duration = Duration::from_secs(10);
 /// The one right to a block device. While it lasts nobody can mount it, swap on it, or build on it.
 #[derive(Debug)]
 struct Claim {
-    /// Held, not used. `None` when there is no node (any more), so nobody can come.
-    _node: Option<File>,
+    /// `None` when there is no node (any more), so nobody can come.
+    node: Option<File>,
 }
 
 impl Claim {
@@ -39,24 +39,33 @@ impl Claim {
     ///
     /// # Errors
     ///
-    /// `EBUSY` when the device is mounted, swapped on, under another device, or plainly open in some
-    /// process.
+    /// `EBUSY` when the device is mounted, swapped on, or under another device.
     fn take(paths: &Paths, id: u32) -> io::Result<Self> {
         let flags = (OFlags::EXCL | OFlags::NONBLOCK).bits().cast_signed();
         let path = paths.node(id);
         // Not for writing: udev looks into what was open for that, and would be in the way itself.
-        let node = match OpenOptions::new().read(true).custom_flags(flags).open(&path) {
-            Ok(node) => node,
-            Err(error) if is_gone(&error) => return Ok(Self { _node: None }),
-            Err(error) => return Err(error),
-        };
-        // Our own descriptor keeps others from claiming the device, not from merely opening it.
-        let device =
-            Device::in_sysfs(paths.root(), path.as_os_str()).map_err(|error| error.source)?;
-        if !holders(&device).is_empty() {
-            return Err(io::Error::from_raw_os_error(libc::EBUSY));
+        match OpenOptions::new().read(true).custom_flags(flags).open(&path) {
+            Ok(node) => Ok(Self { node: Some(node) }),
+            Err(error) if is_gone(&error) => Ok(Self { node: None }),
+            Err(error) => Err(error),
         }
-        Ok(Self { _node: Some(node) })
+    }
+
+    /// Our own descriptor keeps others from claiming the device, not from merely opening it. Asks for files
+    /// on any file system, of which one may not answer.
+    ///
+    /// # Errors
+    ///
+    /// `EBUSY` when it is plainly open in some process.
+    fn alone(self, paths: &Paths, id: u32) -> io::Result<Self> {
+        if self.node.is_some() {
+            let path = paths.node(id);
+            let device = Device::in_sysfs(paths.root(), path.as_os_str());
+            if !holders(&device.map_err(|error| error.source)?).is_empty() {
+                return Err(busy());
+            }
+        }
+        Ok(self)
     }
 }
 
@@ -74,11 +83,19 @@ fn is_gone(error: &io::Error) -> bool {
 fn claim(paths: &Paths, id: u32, workers: &Workers) -> io::Result<Claim> {
     let other = paths.clone();
     let taking = Pending::begin("claim", move || Claim::take(&other, id))?;
-    taking.wait_while_it_moves(LONGEST_ANSWER, || answered(paths, id)).unwrap_or_else(|| {
+    let taken = taking.wait_while_it_moves(LONGEST_ANSWER, || answered(paths, id));
+    let claim = taken.unwrap_or_else(|| {
         workers.replace();
-        let busy = || Err(io::Error::from_raw_os_error(libc::EBUSY));
-        taking.wait(LONGEST_FOLLOW_UP).unwrap_or_else(busy)
-    })
+        taking.wait(LONGEST_FOLLOW_UP).unwrap_or_else(|| Err(busy()))
+    })?;
+    // For this no worker is needed.
+    let other = paths.clone();
+    let looking = Pending::begin("holders", move || claim.alone(&other, id))?;
+    looking.wait(LONGEST_FOLLOW_UP).unwrap_or_else(|| Err(busy()))
+}
+
+fn busy() -> io::Error {
+    io::Error::from_raw_os_error(libc::EBUSY)
 }
 
 /// Whether somebody has the device open.

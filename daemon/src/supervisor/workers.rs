@@ -169,8 +169,10 @@ impl Workers {
         }
     }
 
-    /// Ends all, because they do not answer. As long as any are wanted, others take their place.
+    /// Ends all, those too that nobody knew of, because they do not answer. As long as any are wanted,
+    /// others take their place.
     pub(crate) fn replace(&self) {
+        self.adopt();
         let pids = self.pids();
         say(format_args!("{}: processes {pids:?} do not answer and are ended", self.path()));
         self.state().running.iter().for_each(Process::kill);
