@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::fs;
+use std::io;
 use std::process::{Command, Stdio};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, anyhow, ensure};
 use sysfs_compat::abi::{PAGE_SIZE, Version};
 use sysfs_compat::client::Root;
 
@@ -34,7 +35,12 @@ impl std::error::Error for Unfit {}
 /// [`Unfit`]; another one where it may come to work.
 pub(crate) fn check(paths: &Paths) -> anyhow::Result<()> {
     let version = kernel_version(paths.root())?;
-    has_all(paths, version).map_err(Unfit)?;
+    if !rustix::process::geteuid().is_root() {
+        return Err(Unfit(anyhow!("serving block devices takes root")).into());
+    }
+    suits(rustix::param::page_size() as u64, version).map_err(Unfit)?;
+    present(paths, "/dev/ublk-control", "ublk_drv", "ublk driver (CONFIG_BLK_DEV_UBLK)")?;
+    present(paths, "/dev/fuse", "fuse", "FUSE (CONFIG_FUSE_FS)")?;
     // It says itself what the driver lacks.
     let features = ControlDevice::open(paths.root()).and_then(|mut control| control.features());
     match features {
@@ -44,13 +50,6 @@ pub(crate) fn check(paths: &Paths) -> anyhow::Result<()> {
         }
         Err(error) => Err(error.into()),
     }
-}
-
-fn has_all(paths: &Paths, version: Version) -> anyhow::Result<()> {
-    ensure!(rustix::process::geteuid().is_root(), "serving block devices takes root");
-    suits(rustix::param::page_size() as u64, version)?;
-    present(paths, "/dev/ublk-control", "ublk_drv", "ublk driver (CONFIG_BLK_DEV_UBLK)")?;
-    present(paths, "/dev/fuse", "fuse", "FUSE (CONFIG_FUSE_FS)")
 }
 
 /// Refuses kernels with other pages than the store's, and kernels that are too old.
@@ -83,6 +82,10 @@ pub(super) fn warn(paths: &Paths) {
 }
 
 /// Makes sure that a device node is there, with the help of its module if need be.
+///
+/// # Errors
+///
+/// [`Unfit`]; another one where modprobe is there and could not be started, for want of memory perhaps.
 fn present(paths: &Paths, node: &str, module: &str, what: &str) -> anyhow::Result<()> {
     let is_there = || paths.root().join(node).exists();
     if is_there() {
@@ -92,12 +95,16 @@ fn present(paths: &Paths, node: &str, module: &str, what: &str) -> anyhow::Resul
     if is_there() {
         return Ok(());
     }
-    match loaded {
-        Ok(output) if output.status.success() => {
-            bail!("{node} is missing although module {module} is loaded")
+    let why = match loaded {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(error).with_context(|| format!("{node} is missing: modprobe {module}"));
         }
-        _ => bail!("this kernel has no {what}: {node} is missing and modprobe {module} failed"),
-    }
+        Ok(output) if output.status.success() => {
+            anyhow!("{node} is missing although module {module} is loaded")
+        }
+        _ => anyhow!("this kernel has no {what}: {node} is missing and modprobe {module} failed"),
+    };
+    Err(Unfit(why).into())
 }
 
 /// The kernel that runs.
