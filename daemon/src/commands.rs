@@ -17,7 +17,7 @@ use anyhow::{Context as _, bail};
 use sysfs_compat::abi::Errno;
 use sysfs_compat::client::holders::holders;
 use sysfs_compat::client::kind::Kind;
-use sysfs_compat::client::{Device, Root, control, patience};
+use sysfs_compat::client::{Device, Root, patience};
 
 use crate::args::{self, Call, Parsed};
 use crate::log::say;
@@ -159,26 +159,25 @@ fn number(device: &Device) -> anyhow::Result<u32> {
     device.zram_number().with_context(|| format!("{} has no number", device.node().display()))
 }
 
-/// Resets a device and removes it.
+/// Resets a device and removes it, if nobody uses it.
 fn reset(paths: &Paths, name: &OsStr) -> anyhow::Result<()> {
-    remove(paths, &find(paths, name)?)
+    remove(&find(paths, name)?)
 }
 
-/// Resets a device and removes it, if nobody uses it.
-fn remove(paths: &Paths, device: &Device) -> anyhow::Result<()> {
+/// Removes a device with all that is in it, if nobody uses it. In one step: once it is reset it looks free,
+/// and what somebody sets up then would be removed.
+fn remove(device: &Device) -> anyhow::Result<()> {
     let name = device.node().display().to_string();
-    match patience::reset(device) {
-        Ok(()) => {}
+    match patience::hot_remove(device, number(device)?) {
+        Ok(()) => Ok(()),
         Err(error) if error.errno() == Errno::EBUSY => {
             let who: Vec<String> = holders(device).iter().map(ToString::to_string).collect();
             let who =
                 if who.is_empty() { "somebody has it open".to_owned() } else { who.join("; ") };
             bail!("{name} is in use and stays as it is: {who}");
         }
-        Err(error) => return Err(error).with_context(|| format!("cannot reset {name}")),
+        Err(error) => Err(error).with_context(|| format!("cannot remove {name}")),
     }
-    control::hot_remove(paths.root(), Kind::Ublk, number(device)?)
-        .with_context(|| format!("cannot remove {name}"))
 }
 
 /// Has every page decoded.

@@ -144,9 +144,8 @@ pub(crate) fn make(paths: &Paths, wanted: &Wanted) -> anyhow::Result<Created> {
         })?;
     set_up(paths, &device, wanted).inspect_err(|_| {
         // Nothing half made stays behind. Why it could not be made is what the caller wants to know.
-        let number = device.zram_number().unwrap_or(u32::MAX);
-        if let Err(error) = control::hot_remove(paths.root(), Kind::Ublk, number) {
-            say(format_args!("trueno/zram{number} stays behind: {error}: {}", error.source));
+        if let Err(error) = remove(&device) {
+            say(format_args!("{error:#}"));
         }
     })
 }
@@ -176,10 +175,7 @@ fn set_up(paths: &Paths, device: &Device, wanted: &Wanted) -> anyhow::Result<Cre
     wait_for(paths, &node)?;
     if let Some(priority) = wanted.swap {
         let swap_on = swap::make(&device, wanted.size).and_then(|()| swap::on(&device, priority));
-        if let Err(error) = swap_on {
-            remove(paths, &device)?;
-            return Err(error).context("cannot swap on the new device, which is removed again");
-        }
+        swap_on.context("cannot swap on the new device, which is removed again")?;
     }
     Ok(Created { device, node, json: wanted.json })
 }

@@ -22,7 +22,7 @@ pub(crate) fn run(paths: &Paths, call: &Call) -> anyhow::Result<()> {
     created.announce()?;
     loop {
         signals.wait()?;
-        match remove(paths, &created.device) {
+        match remove(&created.device) {
             Ok(()) => return supervisor.end(),
             // Lost: it is served on, and another service finds it.
             Err(_) if !is_served(paths) => return supervisor.end(),

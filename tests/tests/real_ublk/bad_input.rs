@@ -142,6 +142,9 @@ fn options_of_create(_: &mut Stand) -> Outcome {
     }
     let mut swap = ublk(&["create", "--size=16M", "--swap=40000"]);
     leaving_nothing(|| fails(&mut swap, USAGE, &["40000", "32767"]))?;
+    // Fewer pages than a swap area has, which is found out when there is a device.
+    let mut small = ublk(&["create", "--size=32K", "--swap"]);
+    leaving_nothing(|| fails(&mut small, FAILED, &["swap", "removed again"]))?;
     for words in [&["create", "--sise=16M"][..], &["create", "16M"], &["make"], &[], &["reset"]] {
         leaving_nothing(|| fails(&mut ublk(words), USAGE, &[]))?;
     }
