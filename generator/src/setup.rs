@@ -5,8 +5,8 @@ use std::io;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
-use sysfs_compat::abi::PAGE_SIZE;
 use sysfs_compat::abi::algorithm::{CompAlgorithm, RecompAlgorithm};
+use sysfs_compat::abi::{Errno, PAGE_SIZE};
 use sysfs_compat::client::control::Purpose;
 use sysfs_compat::client::{Kind, Root, control};
 
@@ -30,11 +30,17 @@ pub(crate) fn setup(root: &Root, device: &Device, log: &Log) -> anyhow::Result<(
     if !place.exists() && device.backend == Kind::Kernel {
         prepare::module(root, log);
     }
-    // Without a size it looks free to whoever looks for a free device. Boot does not fail for want of
-    // the lock: what is in the way, if anything is, the next steps say.
+    // Without a size it looks free to whoever looks for a free device, and of two who make devices until
+    // there is the one they want, one makes too many. Boot does not fail for want of the lock: what is in
+    // the way, if anything is, the next steps say.
+    let lock = control::lock(root, device.backend, Purpose::Take).unwrap_or_else(|error| {
+        if error.errno() == Errno::ETIMEDOUT {
+            let text = format!("{}: set up without waiting any longer: {error}", place.name);
+            log.say(Level::Warning, &text);
+        }
+        None
+    });
     let was_there = place.exists();
-    let purpose = if was_there { Purpose::Take } else { Purpose::Add };
-    let lock = control::lock(root, device.backend, purpose).ok().flatten();
     if !was_there {
         place.add()?;
     }
@@ -48,9 +54,9 @@ pub(crate) fn setup(root: &Root, device: &Device, log: &Log) -> anyhow::Result<(
     if was_there && device.backend == Kind::Ublk {
         place.renew()?;
     }
-    let result = setup.configure();
-    drop(lock);
-    let result = result.and_then(|()| {
+    let result = setup.configure().and_then(|()| {
+        // It has its size. What failed before is reset before anybody else gets to it.
+        drop(lock);
         place.wait_for_node()?;
         make(root, &device.fs_type, &place)
     });

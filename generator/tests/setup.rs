@@ -62,6 +62,25 @@ fn who_looks_for_a_free_device_is_waited_for() {
     assert_eq!(read(&root, "run/trueno/zram1/disksize"), (100 << 20).to_string());
 }
 
+/// Who makes a device holds the lock too, shared with others who do. What is there is looked at when it is
+/// our turn: here the device comes meanwhile.
+#[test]
+fn who_makes_devices_is_waited_for() {
+    let root = root();
+    let (device, elsewhere) = (root.path().join("run/trueno/zram1"), root.path().join("zram1"));
+    fs::rename(&device, &elsewhere).expect("moved away");
+    let lock = File::open(root.path().join("run/trueno/zram-control/hot_add")).expect("there");
+    flock(&lock, FlockOperation::LockShared).expect("nobody has it");
+    let mut child = start(&root);
+    sleep(A_WHILE);
+    assert_eq!(child.try_wait().expect("a child"), None);
+    fs::rename(&elsewhere, &device).expect("moved back");
+    drop(lock);
+    child.wait().expect("a child");
+    assert_eq!(read(&root, "run/trueno/zram-control/hot_remove"), "1");
+    assert_eq!(read(&root, "run/trueno/zram1/disksize"), (100 << 20).to_string());
+}
+
 /// A reset leaves what only trueno-ublk's devices have, so it is not enough where the configuration may
 /// have changed.
 #[test]

@@ -17,7 +17,7 @@ use super::root::Root;
 use crate::abi::Errno;
 
 /// How long [`lock`] waits: twice as long as trueno-ublk gives a process that is to serve a new device
-/// and stands still.
+/// of usual size and stands still.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// Between two tries.
@@ -87,7 +87,8 @@ pub fn hot_remove(root: &Root, kind: Kind, number: u32) -> Result<()> {
 /// one, each resetting it first. So: take this, look, set up, let go.
 ///
 /// It is an flock(2) of `hot_add`, which only root can open; in the mirror the kernel keeps it by
-/// itself. Nothing where `hot_add` cannot be opened: whatever is done next says why.
+/// itself. Nothing where `hot_add` cannot be opened: whatever is done next says why. Who has the lock in
+/// a mirror that is mounted anew meanwhile, by a service that was restarted, has it of the old one.
 ///
 /// # Errors
 /// `ETIMEDOUT` when somebody holds it for a minute, and for trueno-ublk those of [`mirror::numbers`].
