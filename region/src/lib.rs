@@ -13,6 +13,7 @@ use std::ops::Range;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Mutex, PoisonError};
 
 use mapping::Mapping;
 pub use reader::Reader;
@@ -24,6 +25,8 @@ use trueno_zram_store::{Errno, Region};
 pub struct FileRegion {
     file: File,
     mapping: Mapping,
+    /// What this process has page tables for, in order.
+    populated: Mutex<Vec<Range<u64>>>,
 }
 
 impl FileRegion {
@@ -72,7 +75,7 @@ impl FileRegion {
     pub fn map(file: File) -> io::Result<Self> {
         let bytes = file.metadata()?.len();
         let mapping = Mapping::new(&file, bytes)?;
-        Ok(Self { file, mapping })
+        Ok(Self { file, mapping, populated: Mutex::default() })
     }
 
     /// The file.
@@ -92,21 +95,26 @@ impl FileRegion {
     }
 
     /// Makes the page tables of this process for all memory that is behind the file now, so that no
-    /// later access has to wait for the kernel; how many bytes that is. It changes none of them, so a
-    /// process that waits to take a device over may do it while the other works. What that one gives
-    /// back in the same moment may get memory again, which its next growth or a recovery uses.
+    /// later access has to wait for memory; how many bytes came to those of an earlier call. It changes none
+    /// of them, so a process that waits to take a device over may do it while the other works. What that one
+    /// gives back in the same moment may get memory again, which its next growth or a recovery uses.
     ///
     /// # Errors
     ///
     /// What the operating system says: there is no memory for page tables.
     pub fn populate_backed(&self) -> io::Result<u64> {
-        let mut sum = 0;
-        let mut from = 0;
+        let mut populated = self.populated.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut sum, mut from, mut backed) = (0, 0, Vec::new());
         while let Some(bytes) = self.backed_from(from)? {
-            self.mapping.populate(&bytes)?;
+            for bytes in without(&bytes, &populated) {
+                self.mapping.populate(&bytes)?;
+                sum += bytes.end - bytes.start;
+            }
             from = bytes.end;
-            sum += bytes.end - bytes.start;
+            backed.push(bytes);
         }
+        // Where there was a hole meanwhile, the tables are still there.
+        *populated = backed;
         Ok(sum)
     }
 
@@ -157,6 +165,24 @@ fn backed_from(file: &File, from: u64) -> rustix::io::Result<Option<Range<u64>>>
     Ok(Some(start..end))
 }
 
+/// What of `bytes` is in none of these ranges, which are in order.
+fn without(bytes: &Range<u64>, known: &[Range<u64>]) -> Vec<Range<u64>> {
+    let first = known.partition_point(|known| known.end <= bytes.start);
+    let known = known.get(first..).unwrap_or_default();
+    let mut rest = Vec::new();
+    let mut from = bytes.start;
+    for known in known.iter().take_while(|known| known.start < bytes.end) {
+        if from < known.start {
+            rest.push(from..known.start);
+        }
+        from = known.end;
+    }
+    if from < bytes.end {
+        rest.push(from..bytes.end);
+    }
+    rest
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::Ordering::Relaxed;
@@ -177,6 +203,30 @@ mod tests {
         assert_eq!(resident(&standby), 65536 + 4096);
         assert_eq!(standby.backed_bytes().expect("blocks"), 65536 + 4096, "no more than there was");
         assert_eq!(standby.words()[8192].load(Relaxed), 4711);
+        region.grow(131_072..139_264).expect("8 KiB behind what there was");
+        assert_eq!(standby.populate_backed().expect("populated"), 8192, "only what is new");
+        assert_eq!(resident(&standby), 65536 + 4096 + 8192);
+        assert_eq!(standby.populate_backed().expect("nothing to do"), 0);
+    }
+
+    #[test]
+    fn what_is_new_is_what_was_in_no_range() {
+        let known = [10..20, 30..40];
+        for (bytes, new) in [
+            (0..5, &[(0, 5)][..]),
+            (0..10, &[(0, 10)]),
+            (0..15, &[(0, 10)]),
+            (10..20, &[]),
+            (12..18, &[]),
+            (5..50, &[(5, 10), (20, 30), (40, 50)]),
+            (20..30, &[(20, 30)]),
+            (35..45, &[(40, 45)]),
+            (40..50, &[(40, 50)]),
+        ] {
+            let found = without(&bytes, &known);
+            let found: Vec<_> = found.into_iter().map(|range| (range.start, range.end)).collect();
+            assert_eq!(found, new, "{bytes:?}");
+        }
     }
 
     /// How many bytes of the region are in this process's page tables.

@@ -10,10 +10,11 @@
 use std::fmt::{self, Write as _};
 use std::fs;
 use std::io;
+use std::ptr::NonNull;
 use std::thread::{Builder, JoinHandle};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::mm::{MlockAllFlags, mlockall};
+use rustix::mm::{MapFlags, MlockAllFlags, ProtFlags, mlockall, mmap_anonymous, munmap};
 use rustix::mount::{MountPropagationFlags, UnmountFlags, mount_change, unmount};
 use rustix::process::{Resource, Rlimit, chdir, configure_io_flusher_behavior, setrlimit, setsid};
 use rustix::thread::{UnshareFlags, disable_transparent_huge_pages, unshare_unsafe};
@@ -157,6 +158,36 @@ fn mount_point(line: &str) -> Option<String> {
         bytes.extend(rest.as_bytes());
     }
     String::from_utf8(bytes).ok()
+}
+
+/// Memory that is given back when it is needed most.
+#[derive(Debug)]
+pub(crate) struct Reserve(NonNull<libc::c_void>);
+
+impl Reserve {
+    /// Page tables for 1 GiB.
+    const BYTES: usize = 2 << 20;
+
+    /// Memory that is there, and pinned, as all that is mapped.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says.
+    pub(crate) fn new() -> io::Result<Self> {
+        let protection = ProtFlags::READ | ProtFlags::WRITE;
+        let flags = MapFlags::PRIVATE | MapFlags::POPULATE;
+        // SAFETY: the kernel chooses where, so nothing that there is gets replaced.
+        let start =
+            unsafe { mmap_anonymous(std::ptr::null_mut(), Self::BYTES, protection, flags) }?;
+        NonNull::new(start).map(Self).ok_or_else(|| io::ErrorKind::OutOfMemory.into())
+    }
+}
+
+impl Drop for Reserve {
+    fn drop(&mut self) {
+        // SAFETY: mapped by `new` with this length; nobody has a reference into it.
+        unsafe { munmap(self.0.as_ptr(), Self::BYTES) }.ok();
+    }
 }
 
 /// A thread with a small stack that is there.
