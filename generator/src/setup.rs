@@ -33,7 +33,7 @@ pub(crate) fn setup(root: &Root, device: &Device, log: &Log) -> anyhow::Result<(
     // Without a size it looks free to whoever looks for a free device, and of two who make devices until
     // there is the one they want, one makes too many. Boot does not fail for want of the lock: what is in
     // the way, if anything is, the next steps say.
-    let lock = control::lock(root, device.backend, Purpose::Take).unwrap_or_else(|error| {
+    let mut lock = control::lock(root, device.backend, Purpose::Take).unwrap_or_else(|error| {
         if error.errno() == Errno::ETIMEDOUT {
             let text = format!("{}: set up without waiting any longer: {error}", place.name);
             log.say(Level::Warning, &text);
@@ -55,8 +55,8 @@ pub(crate) fn setup(root: &Root, device: &Device, log: &Log) -> anyhow::Result<(
         place.renew()?;
     }
     let result = setup.configure().and_then(|()| {
-        // It has its size. What failed before is reset before anybody else gets to it.
-        drop(lock);
+        // It has its size. What fails before is reset, below, before anybody else gets to it.
+        drop(lock.take());
         place.wait_for_node()?;
         make(root, &device.fs_type, &place)
     });
