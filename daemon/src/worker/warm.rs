@@ -34,13 +34,14 @@ impl Warm {
     /// Begins to follow it.
     pub(crate) fn begin(region: FileRegion) -> std::io::Result<Self> {
         let bell = Arc::new(Bell::new()?);
+        let reserve = Reserve::new()?;
         let (give, region_back) = channel();
         let end = Arc::clone(&bell);
         armour::spawn("warm", Work::Chores, move || {
             follow(&region, &end);
             give.send(region).ok();
         })?;
-        Ok(Self { bell, region: region_back, reserve: Reserve::new()? })
+        Ok(Self { bell, region: region_back, reserve })
     }
 
     /// Ends that, and gives the arena back.
